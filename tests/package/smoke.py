@@ -1,0 +1,42 @@
+"""Run against an installed wheel or sdist, away from the checkout: build, train, look up, import the models."""
+
+from pathlib import Path
+
+import numpy as np
+
+import wyrm
+import wyrm.models
+from wyrm.optim import SGD, Adagrad
+
+rng = np.random.default_rng(0)
+
+# A regression.
+slope = wyrm.ParameterNode(rng.random((1, 1)))
+intercept = wyrm.ParameterNode(rng.random((1, 1)))
+x = wyrm.InputNode(np.zeros((1, 1)))
+y = wyrm.InputNode(np.zeros((1, 1)))
+loss = (y - (slope * x + intercept)).square()
+optimizer = SGD(learning_rate=0.1)
+for value in rng.random(2_000):
+    x.set_value(value)
+    y.set_value(3.0 * value + 5.0)
+    loss.forward()
+    loss.backward(1.0)
+    optimizer.step(loss.parameters())
+assert np.allclose([slope.value.item(), intercept.value.item()], [3.0, 5.0], atol=1e-2), (slope.value, intercept.value)
+
+# A lookup: rows that were not touched stay as they were.
+table = wyrm.ParameterNode(rng.random((100, 8)))
+before = np.array(table.value)
+rows = wyrm.IndexInputNode([3, 7])
+loss = wyrm.embedding(table, rows).square().sum()
+loss.forward()
+loss.backward()
+Adagrad(learning_rate=0.1).step(loss.parameters())
+changed = np.flatnonzero((np.array(table.value) != before).any(axis=1))
+assert changed.tolist() == [3, 7], changed
+
+checkout = Path(__file__).resolve().parents[2]
+assert checkout not in Path(wyrm.__file__).resolve().parents, f"{wyrm.__file__} is not the installed package"
+wyrm.show_config()
+print("smoke test passed")

@@ -1,0 +1,3 @@
+compiler: str
+cython_version: str
+sanitizers: tuple[str, ...]

@@ -1,0 +1,62 @@
+from libc.stdint cimport int64_t
+from wyrm.feeds.base cimport Cursor, Feed
+from wyrm.gradient cimport index_t
+from wyrm.instructions.program cimport instruction_t
+from wyrm.kernels.table cimport dim_t, row_t
+from wyrm.parameter cimport storage_t
+from wyrm.tape cimport input_t
+
+cdef enum column_kind:
+    DENSE = 0                    # `width` values per example
+    FIXED = 1                    # `width` indices per example
+    RAGGED = 2                   # indices starts[i] to starts[i + 1]
+
+ctypedef struct column_t:
+    # The data of one node, or of an index node and its weights.
+    column_kind kind
+    const float* values          # DENSE: [n, width]; else the weight of each index, or NULL
+    const row_t* rows            # FIXED: [n, width]; RAGGED: [starts[n]]
+    const int64_t* starts        # RAGGED: [n + 1]
+    dim_t width
+    row_t high                   # the largest index
+    bint distinct                # no example repeats an index
+
+ctypedef struct target_t:
+    # Where a cursor lays a column: the leaves, and buffers for what can't be pointed at.
+    input_t* input               # NULL: no values wanted
+    index_t* index               # NULL: no indices
+    float* values
+    row_t* rows
+    row_t* offsets
+    dim_t value_capacity, row_capacity
+
+ctypedef struct lookup_t:
+    # A table that an index leaf reaches, to fetch its rows ahead.
+    const storage_t* storage
+    dim_t column
+
+cdef class ArrayFeed(Feed):
+    cdef list keys               # the nodes of each column: (input or index node, weights node or None)
+    cdef list kept               # the arrays the columns point into
+    cdef column_t* columns
+    cdef dim_t n_columns
+    cdef const int64_t* order    # [n_examples], or NULL
+    cdef object kept_order
+
+    cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1
+    cdef dim_t _column(self, column_t* column, object key, object values) except -1
+
+cdef class ArrayCursor(Cursor):
+    cdef column_t* columns
+    cdef target_t* targets
+    cdef lookup_t* lookups
+    cdef dim_t n_columns, n_lookups
+    cdef const int64_t* order
+
+    cdef void point(self, dim_t example) noexcept nogil
+    cdef void look_ahead(self, dim_t place) noexcept nogil
+    cdef dim_t example(self, dim_t place) noexcept nogil
+    cdef void extent(self, dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil
+    cdef int gather(self, dim_t first, dim_t n) noexcept nogil
+    cdef int gather_dense(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil
+    cdef int gather_indices(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil

@@ -1,0 +1,342 @@
+"""A feed over arrays in memory: dense rows, row numbers, ragged lists, CSR matrices.
+
+Single examples are not copied: the leaves of the replica point into the arrays. While one is computed, the indices of a
+later one and the table rows of the next are on their way into the cache.
+"""
+
+from libc.string cimport memcpy, memset
+from wyrm.errors import describe
+from wyrm.instructions.program cimport instruction_t
+from wyrm.kernels.dispatch cimport kernels
+from wyrm.leaf cimport IndexInputNode, InputNode
+from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
+from wyrm.replica cimport Replica
+from wyrm.feeds.prepare import dense_column, index_column, one_length
+
+cdef enum:
+    AHEAD = 4                    # examples between fetching indices and using them
+    # Tables smaller than this stay in the caches by themselves.
+    WORTH_FETCHING = 1 << 20
+
+
+cdef void* address(object array) except? NULL:
+    return <void*> <size_t> array.ctypes.data
+
+
+cdef class ArrayFeed(Feed):
+    """Examples in arrays.
+
+    Parameters
+    ----------
+    data : dict
+        For each input node of the graph its values, the same number of examples n for all:
+
+        - InputNode: array (n, cols), or (n,) where it has one column;
+        - IndexInputNode: integer array (n,) or (n, k), a list of n lists, or (indices, offsets) with n + 1 offsets;
+        - (IndexInputNode, InputNode): a CSR matrix with n rows, its columns as indices and its values as weights.
+
+    Raises
+    ------
+    TypeError
+        If a key is no input node, or the values have the wrong dtype.
+    ValueError
+        If shapes don't fit, lengths differ or values are not finite.
+    IndexError
+        If an index is negative or too large for any table.
+    """
+
+    def __cinit__(self, data):
+        cdef dim_t i
+        if not isinstance(data, dict) or not data:
+            raise TypeError(f"feed: expected a dict of input node to array, got {type(data).__name__}")
+        self.keys = []
+        self.kept = []
+        self.n_columns = len(data)
+        self.columns = <column_t*> wyrm_alloc(self.n_columns * sizeof(column_t))
+        if self.columns == NULL:
+            raise MemoryError("no memory for a feed")
+        memset(self.columns, 0, self.n_columns * sizeof(column_t))
+        lengths = []
+        for i, (key, values) in enumerate(data.items()):
+            lengths.append(self._column(&self.columns[i], key, values))
+        self.n_examples = one_length([index if index is not None else values for index, values in self.keys], lengths)
+
+    def __dealloc__(self):
+        wyrm_free(self.columns)
+
+    def inputs(self):
+        """set of Node: the input nodes it fills."""
+        return {node for pair in self.keys for node in pair if node is not None}
+
+    cdef dim_t _column(self, column_t* column, object key, object values) except -1:
+        """Describe the data of one key; its number of examples."""
+        cdef dim_t i, n
+        cdef row_t low
+        cdef bint increasing
+        index, weights = key if isinstance(key, tuple) and len(key) == 2 else (None, None)
+        if isinstance(key, IndexInputNode):
+            index = key
+        if index is None:
+            if not isinstance(key, InputNode):
+                raise TypeError(f"feed: expected an InputNode, an IndexInputNode or a pair of both as key, "
+                                f"got {type(key).__name__}")
+            array = dense_column(key, values)
+            self.kept.append(array)
+            self.keys.append((None, key))
+            column.kind = DENSE
+            column.values = <const float*> address(array)
+            column.width = array.shape[1]
+            return array.shape[0]
+        if not isinstance(index, IndexInputNode) or not (weights is None or isinstance(weights, InputNode)):
+            raise TypeError(f"feed: expected (IndexInputNode, InputNode) as key of a CSR matrix, "
+                            f"got ({type(index).__name__}, {type(weights).__name__})")
+        rows, starts, factors, width = index_column(index, weights, values)
+        self.kept.extend((rows, starts, factors))
+        self.keys.append((index, weights))
+        column.rows = <const row_t*> address(rows)
+        column.values = NULL if factors is None else <const float*> address(factors)
+        column.width = width
+        column.kind = FIXED if starts is None else RAGGED
+        column.starts = NULL if starts is None else <const int64_t*> address(starts)
+        kernels.describe_rows(&low, &column.high, &increasing, column.rows, len(rows))
+        n = len(rows) // width if starts is None else len(starts) - 1
+        # Rising indices, as CSR matrices and sorted lists have them, are distinct.
+        column.distinct = True
+        for i in range(n):
+            if not column.distinct:
+                break
+            if column.kind == FIXED:
+                kernels.describe_rows(&low, &low, &column.distinct, column.rows + i * column.width,
+                                      column.width)
+            else:
+                kernels.describe_rows(&low, &low, &column.distinct, column.rows + column.starts[i],
+                                      column.starts[i + 1] - column.starts[i])
+        return n
+
+    cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
+        Feed.start(self, order, n_threads, batch_size)
+        self.kept_order = order
+        self.order = NULL if order is None else <const int64_t*> address(order)
+        return 0
+
+    cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
+        cdef ArrayCursor cursor = ArrayCursor.__new__(ArrayCursor)
+        cdef instruction_t* code
+        cdef target_t* target
+        cdef dim_t i, k
+        cursor.feed = self
+        cursor.replica = replica
+        cursor.batch_size = batch_size
+        cursor.columns = self.columns
+        cursor.n_columns = self.n_columns
+        cursor.targets = <target_t*> wyrm_alloc(self.n_columns * sizeof(target_t))
+        cursor.lookups = <lookup_t*> wyrm_alloc(replica.tape.n_code * sizeof(lookup_t))
+        if cursor.targets == NULL or cursor.lookups == NULL:
+            raise MemoryError("no memory for a cursor")
+        memset(cursor.targets, 0, self.n_columns * sizeof(target_t))
+        for i, (index, values) in enumerate(self.keys):
+            target = cursor.targets + i
+            target.offsets = <row_t*> wyrm_alloc((batch_size + 1) * sizeof(row_t))
+            if target.offsets == NULL:
+                raise MemoryError("no memory for a cursor")
+            if index is not None and index in leaves:
+                target.index = replica.indices + <dim_t> leaves[index]
+            if values is not None and values in leaves:
+                target.input = replica.inputs + <dim_t> leaves[values]
+            if target.index == NULL:
+                continue
+            for k in range(replica.tape.n_code):
+                code = replica.tape.code + k
+                if code.index == target.index:
+                    self.check_rows(&self.columns[i], index, code)
+                if (code.storage != NULL and code.index == target.index
+                        and code.storage.rows * code.storage.stride * sizeof(float) >= WORTH_FETCHING):
+                    cursor.lookups[cursor.n_lookups].storage = code.storage
+                    cursor.lookups[cursor.n_lookups].column = i
+                    cursor.n_lookups += 1
+        return cursor
+
+
+    cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1:
+        """Refuse indices that are not rows of the table (or, as targets, columns of the logits) they are for."""
+        cdef dim_t limit = code.storage.rows if code.storage != NULL else code.a.cols
+        if column.high >= limit:
+            raise IndexError(f"feed: index {column.high} for {describe(index)} is out of range in "
+                             f"{code.op.name.decode()}; expected 0 to {limit - 1}")
+        return 0
+
+
+cdef class ArrayCursor(Cursor):
+    """One thread's way through an ArrayFeed."""
+
+    def __dealloc__(self):
+        cdef dim_t i
+        if self.targets != NULL:
+            for i in range(self.n_columns):
+                wyrm_free(self.targets[i].values)
+                wyrm_free(self.targets[i].rows)
+                wyrm_free(self.targets[i].offsets)
+        wyrm_free(self.targets)
+        wyrm_free(self.lookups)
+
+    cdef dim_t next(self) noexcept nogil:
+        cdef dim_t n
+        if self.at >= self.end:
+            self.order = (<ArrayFeed> self.feed).order
+            if not self.take():
+                return 0
+        self.first = self.at
+        n = self.end - self.at
+        if self.batch_size == 1:
+            if self.n_lookups:
+                self.look_ahead(self.at)
+            self.point(self.at if self.order == NULL else self.order[self.at])
+            self.at += 1
+            return 1
+        if n > self.batch_size:
+            n = self.batch_size
+        self.at += n
+        return n if self.gather(self.first, n) == 0 else -1
+
+    cdef void point(self, dim_t example) noexcept nogil:
+        """Point the leaves at one example."""
+        cdef dim_t i, begin, n
+        cdef column_t* column
+        cdef target_t* target
+        for i in range(self.n_columns):
+            column = self.columns + i
+            target = self.targets + i
+            if column.kind == DENSE:
+                if target.input != NULL:
+                    target.input.value = <float*> column.values + example * column.width
+                    target.input.rows = 1
+                    target.input.version += 1
+                continue
+            self.extent(&begin, &n, column, example)
+            n -= begin
+            if target.index != NULL:
+                target.offsets[0], target.offsets[1] = 0, <row_t> n
+                target.index.offsets = target.offsets
+                target.index.rows = column.rows + begin
+                target.index.n = n
+                target.index.bags = 1
+                target.index.high = column.high
+                target.index.distinct = column.distinct
+                target.index.version += 1
+            if target.input != NULL:
+                target.input.value = <float*> column.values + begin
+                target.input.rows = n
+                target.input.version += 1
+
+    cdef void look_ahead(self, dim_t place) noexcept nogil:
+        """Start fetching what coming examples need: where their indices are, the indices, the table rows."""
+        cdef dim_t i, begin, end, example
+        cdef column_t* column
+        if place + 3 * AHEAD < self.end:
+            example = self.example(place + 3 * AHEAD)
+            for i in range(self.n_columns):
+                column = self.columns + i
+                if column.kind == RAGGED:
+                    wyrm_prefetch(column.starts + example, sizeof(int64_t))
+                elif column.kind == DENSE:
+                    wyrm_prefetch(column.values + example * column.width, column.width * sizeof(float))
+        if place + 2 * AHEAD < self.end:
+            example = self.example(place + 2 * AHEAD)
+            for i in range(self.n_columns):
+                column = self.columns + i
+                if column.kind != DENSE:
+                    self.extent(&begin, &end, column, example)
+                    wyrm_prefetch(column.rows + begin, (end - begin) * sizeof(row_t))
+                    if column.values != NULL:
+                        wyrm_prefetch(column.values + begin, (end - begin) * sizeof(float))
+        if place + 1 < self.end:
+            example = self.example(place + 1)
+            for i in range(self.n_lookups):
+                column = self.columns + self.lookups[i].column
+                self.extent(&begin, &end, column, example)
+                kernels.prefetch(self.lookups[i].storage.value, self.lookups[i].storage.stride,
+                                 self.lookups[i].storage.stride, column.rows + begin, end - begin)
+
+    cdef inline dim_t example(self, dim_t place) noexcept nogil:
+        return place if self.order == NULL else self.order[place]
+
+    cdef inline void extent(self, dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:
+        """Which indices of the column are the example's."""
+        if column.kind == FIXED:
+            begin[0] = example * column.width
+            end[0] = begin[0] + column.width
+        else:
+            begin[0], end[0] = column.starts[example], column.starts[example + 1]
+
+    cdef int gather(self, dim_t first, dim_t n) noexcept nogil:
+        """Copy n examples of the order, from `first` on, into the buffers; -1 when memory ran out."""
+        cdef dim_t i
+        for i in range(self.n_columns):
+            if self.columns[i].kind == DENSE:
+                if self.gather_dense(self.columns + i, self.targets + i, first, n) < 0:
+                    return -1
+            elif self.gather_indices(self.columns + i, self.targets + i, first, n) < 0:
+                return -1
+        return 0
+
+    cdef int gather_dense(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil:
+        cdef dim_t j
+        if target.input == NULL:
+            return 0
+        target.input.rows = n
+        target.input.version += 1
+        if self.order == NULL:
+            target.input.value = <float*> column.values + first * column.width
+            return 0
+        if reserve(<void**> &target.values, &target.value_capacity, n * column.width) < 0:
+            return -1
+        for j in range(n):
+            memcpy(target.values + j * column.width, column.values + self.order[first + j] * column.width,
+                   column.width * sizeof(float))
+        target.input.value = target.values
+        return 0
+
+    cdef int gather_indices(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil:
+        cdef dim_t j, begin, end, total = 0
+        for j in range(n):
+            self.extent(&begin, &end, column, self.example(first + j))
+            total += end - begin
+        if (reserve(<void**> &target.rows, &target.row_capacity, total) < 0
+                or (column.values != NULL
+                    and reserve(<void**> &target.values, &target.value_capacity, total) < 0)):
+            return -1
+        total = 0
+        for j in range(n):
+            self.extent(&begin, &end, column, self.example(first + j))
+            target.offsets[j] = <row_t> total
+            memcpy(target.rows + total, column.rows + begin, (end - begin) * sizeof(row_t))
+            if column.values != NULL:
+                memcpy(target.values + total, column.values + begin, (end - begin) * sizeof(float))
+            total += end - begin
+        target.offsets[n] = <row_t> total
+        if target.index != NULL:
+            target.index.offsets = target.offsets
+            target.index.rows = target.rows
+            target.index.n = total
+            target.index.bags = n
+            target.index.high = column.high
+            target.index.distinct = False
+            target.index.version += 1
+        if target.input != NULL:
+            target.input.value = target.values
+            target.input.rows = total
+            target.input.version += 1
+        return 0
+
+
+cdef int reserve(void** buffer, dim_t* capacity, dim_t n) noexcept nogil:
+    """Room for n floats or row numbers (both four bytes), content undefined."""
+    if n <= capacity[0]:
+        return 0
+    wyrm_free(buffer[0])
+    capacity[0] = 0
+    buffer[0] = wyrm_alloc(2 * n * sizeof(float))
+    if buffer[0] == NULL:
+        return -1
+    capacity[0] = 2 * n
+    return 0

@@ -1,0 +1,24 @@
+from libc.stdint cimport uint64_t
+from wyrm.kernels.table cimport dim_t
+from wyrm.replica cimport Replica
+
+cdef class Cursor:
+    # One thread's way through a feed.
+    cdef Feed feed
+    cdef Replica replica
+    cdef dim_t batch_size
+    cdef dim_t first             # the place in the epoch's order of the first example of the batch laid down last
+    cdef dim_t at, end           # the share of the epoch that this cursor has taken and not yet laid down
+
+    cdef dim_t next(self) noexcept nogil
+    cdef bint take(self) noexcept nogil
+
+cdef class Feed:
+    cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
+    cdef dim_t taken             # examples of the epoch that cursors have taken
+    cdef dim_t share             # how many a cursor takes at a time
+
+    cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
+    cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)
+
+cdef uint64_t next_random(uint64_t* state) noexcept nogil

@@ -1,0 +1,89 @@
+"""What every feed is: a producer of examples that threads draw from without the GIL.
+
+A feed holds the data and the order of an epoch. Each thread has a cursor of its own, which takes a share of the epoch
+at a time and lays batches of it into the leaves of its replica, by pointing them at the data where it can.
+"""
+
+import numpy as np
+
+from wyrm.sync cimport wyrm_fetch_add
+
+
+cdef class Cursor:
+    """One thread's way through a feed."""
+
+    cdef dim_t next(self) noexcept nogil:
+        """Lay the next batch into the leaves; the number of examples in it, 0 at the end, -1 when memory ran out."""
+        return 0
+
+    cdef bint take(self) noexcept nogil:
+        """Take another share of the epoch; false at its end."""
+        self.at = wyrm_fetch_add(&self.feed.taken, self.feed.share)
+        self.end = self.at + self.feed.share
+        if self.end > self.feed.n_examples:
+            self.end = self.feed.n_examples
+        return self.at < self.end
+
+
+cdef class Feed:
+    """Base of the feeds; ``len(feed)`` is the number of examples in an epoch."""
+
+    def __len__(self):
+        return self.n_examples
+
+    def inputs(self):
+        """set of Node: the input nodes it fills."""
+        raise NotImplementedError
+
+    cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
+        """Begin an epoch. `order` is a permutation of the examples, or None for their own order."""
+        self.taken = 0
+        # Shares small enough that no thread waits long for the last, large enough that taking one costs nothing.
+        self.share = max(1, min(1024, self.n_examples // (16 * n_threads * batch_size))) * batch_size
+        return 0
+
+    cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
+        """A new cursor that fills `replica`; `leaves` maps each input node to its leaf number."""
+        raise NotImplementedError
+
+
+# --- The order of an epoch ---------------------------------------------------------------------------------------
+
+cdef inline uint64_t next_random(uint64_t* state) noexcept nogil:
+    """SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)."""
+    cdef uint64_t z
+    state[0] += <uint64_t> 0x9E3779B97F4A7C15
+    z = state[0]
+    z = (z ^ (z >> 30)) * <uint64_t> 0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * <uint64_t> 0x94D049BB133111EB
+    return z ^ (z >> 31)
+
+
+cdef void shuffle(dim_t* order, dim_t n, uint64_t seed, uint64_t epoch) noexcept nogil:
+    """A permutation of 0 to n - 1 that depends on seed and epoch alone (Fisher and Yates)."""
+    cdef uint64_t state = seed
+    cdef uint64_t bound, drawn
+    cdef dim_t i, j
+    state = next_random(&state) ^ (epoch * <uint64_t> 0xD1342543DE82EF95)
+    for i in range(n):
+        order[i] = i
+    for i in range(n - 1, 0, -1):
+        bound = <uint64_t> (i + 1)
+        drawn = next_random(&state)
+        if bound >> 32:
+            j = <dim_t> (drawn % bound)
+        else:                    # without a division; the bias is below bound / 2^32
+            j = <dim_t> (((drawn >> 32) * bound) >> 32)
+        order[i], order[j] = order[j], order[i]
+
+
+def epoch_order(Py_ssize_t n, seed, epoch):
+    """ndarray of int64: the order of the examples in one epoch."""
+    order = np.empty(n, dtype=np.int64)
+    cdef long long[::1] view = order
+    cdef uint64_t seed_, epoch_
+    seed_, epoch_ = seed, epoch
+    if n:
+        with nogil:
+            shuffle(<dim_t*> &view[0], n, seed_, epoch_)
+    return order

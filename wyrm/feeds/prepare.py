@@ -1,0 +1,100 @@
+"""Checks and conversions of the arrays that users feed."""
+
+import numpy as np
+
+from wyrm.errors import describe, refuse_not_finite
+
+MAX_ROW = 2**31 - 1
+
+
+def dense_column(node, values):
+    """Values of an InputNode as contiguous float32 (n, cols)."""
+    cols = node.shape[1]
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"feed: expected real numbers for {describe(node)}, got dtype {array.dtype}")
+    if array.ndim == 1 and cols == 1:
+        array = array.reshape(-1, 1)
+    if array.ndim != 2 or array.shape[1] != cols:
+        raise ValueError(f"feed: expected an array (n, {cols}) for {describe(node)}, got shape {array.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(single).all():
+        refuse_not_finite(array, f"feed: {describe(node)}")
+    return single
+
+
+def index_column(index, weights, values):
+    """Row numbers of an IndexInputNode.
+
+    Returns rows (int32, flat), starts (int64, n + 1; None for a fixed number per example), the weights (float32, as
+    rows; None without) and the number per example (0 with starts).
+    """
+    what = f"feed: {describe(index)}"
+    if hasattr(values, "tocsr") or weights is not None:
+        return _csr_column(what, weights, values)
+    if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[0]) == 1:
+        rows = _as_rows(what, values[0])
+        return rows, _as_starts(what, values[1], len(rows)), None, 0
+    if isinstance(values, np.ndarray) or not any(np.ndim(v) for v in values):
+        array = np.asarray(values)
+        if array.ndim not in (1, 2):
+            raise ValueError(f"{what}: expected indices (n,) or (n, k), got shape {array.shape}")
+        width = 1 if array.ndim == 1 else array.shape[1]
+        return _as_rows(what, array).reshape(-1), None, None, width
+    lists = [_as_rows(what, v).reshape(-1) for v in values]
+    starts = np.zeros(len(lists) + 1, dtype=np.int64)
+    np.cumsum([len(v) for v in lists], out=starts[1:])
+    return np.concatenate(lists) if lists else np.zeros(0, np.int32), starts, None, 0
+
+
+def _csr_column(what, weights, values):
+    if not hasattr(values, "tocsr"):
+        raise TypeError(f"{what} with weights: expected a CSR matrix, got {type(values).__name__}")
+    if weights is None:
+        raise TypeError(
+            f"{what}: got a sparse matrix, whose values would be lost; give it to a pair (index, weights), or give the "
+            f"indices alone as (X.indices, X.indptr)"
+        )
+    if weights.shape[1] != 1:
+        raise ValueError(f"{what} with weights: expected {describe(weights)} to have one column")
+    matrix = values.tocsr()
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    data = np.ascontiguousarray(matrix.data, dtype=np.float32)
+    if data.dtype.kind != "f" or not np.isfinite(data).all():
+        raise ValueError(f"{what} with weights: expected values that are finite in float32")
+    return _as_rows(what, matrix.indices), np.ascontiguousarray(matrix.indptr, dtype=np.int64), data, 0
+
+
+def _as_rows(what, values):
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.zeros(array.shape, dtype=np.int32)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{what}: expected integer indices, got dtype {array.dtype}")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > MAX_ROW:
+        raise IndexError(f"{what}: expected indices from 0 to {MAX_ROW}, got {low if low < 0 else high}")
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _as_starts(what, offsets, n):
+    starts = np.ascontiguousarray(offsets, dtype=np.int64)
+    if starts.ndim != 1 or len(starts) < 1 or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 0).any():
+        raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n}")
+    return starts
+
+
+def one_length(nodes, lengths):
+    """The number of examples, the same for every node."""
+    for node, length in zip(nodes, lengths, strict=True):
+        if length != lengths[0]:
+            raise ValueError(
+                f"feed: expected as many examples for every input, got {lengths[0]} for {describe(nodes[0])} and "
+                f"{length} for {describe(node)}"
+            )
+    if lengths[0] == 0:
+        raise ValueError("feed: expected at least one example, got none")
+    return lengths[0]

@@ -1,0 +1,44 @@
+from libc.stdint cimport uint64_t
+from wyrm.kernels.table cimport dim_t, row_t, slots_t
+
+ctypedef struct index_t:
+    # A list of table rows, cut into bags, as an index input holds it or a feed lays it down.
+    const row_t* rows            # [n]
+    const row_t* offsets         # [bags + 1]
+    dim_t n, bags
+    row_t high                   # the largest row, -1 when n == 0: checked against a table once per step
+    bint distinct                # known that no row occurs twice
+    uint64_t version             # changes with the content, never 0
+    # The distinct rows and the slot of each position among them, made on demand for `slots_version`.
+    row_t* unique
+    row_t* slots
+    row_t* buckets
+    dim_t n_unique, capacity, n_buckets
+    uint64_t slots_version
+    int busy                     # taken by the tape that runs on it
+
+ctypedef struct gradient_t:
+    # The gradient of one parameter in one graph (or one replica): row-sparse, or dense when the graph uses it whole.
+    dim_t rows, cols             # of the parameter
+    # Row-sparse: values[s] is the gradient of table row touched[s].  Grows with the rows touched, never with the table.
+    row_t* touched               # [capacity] distinct, in order of first touch
+    float* values                # [capacity, cols]
+    dim_t n, capacity
+    row_t* buckets               # hash of touched while `hashed`
+    dim_t n_buckets
+    bint hashed
+    row_t* merged                # [merged_capacity] slots of the positions of the index list merged last
+    dim_t merged_capacity
+    const index_t* source        # the only index list touched came from, at source_version; NULL: several
+    uint64_t source_version
+    # Dense: lookups add into it as well.
+    float* dense                 # [rows, cols], or NULL
+    bint dense_touched           # something was added since the last clear
+    int busy                     # taken by the tape that runs on it
+
+cdef int index_slots(index_t* index) noexcept nogil
+cdef void free_index(index_t* index) noexcept nogil
+cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil
+cdef int use_dense(gradient_t* gradient) noexcept nogil
+cdef void clear_gradient(gradient_t* gradient) noexcept nogil
+cdef void free_gradient(gradient_t* gradient) noexcept nogil

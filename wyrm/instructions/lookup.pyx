@@ -1,0 +1,134 @@
+"""Lookups into a table: embedding, embedding_bag and fm_interaction.
+
+They read only the rows an index list names, and their backward emits only those rows.  Operand a, where there is one, holds a
+weight per index.  code.n[0] is set for the mean of a bag.
+"""
+
+from wyrm.gradient cimport lookup_slots
+from wyrm.instructions.program cimport (
+    NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION, OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER,
+    flat, instruction_t, op_t, size,
+)
+from wyrm.kernels.dispatch cimport kernels
+from wyrm.kernels.table cimport bags_t, slots_t
+
+
+cdef inline int open_bags(bags_t* bags, instruction_t* code) noexcept nogil:
+    """Describe the rows to the kernels; the only place where indices are checked against the table."""
+    if code.index.high >= code.storage.rows:
+        return ROW_OUT_OF_RANGE
+    bags.table = code.storage.value
+    bags.stride = code.storage.stride
+    bags.D = code.storage.cols
+    bags.rows = code.index.rows
+    bags.offsets = code.index.offsets
+    bags.weights = code.a.value if code.a != NULL else NULL
+    bags.n = code.index.n
+    bags.bags = code.index.bags
+    bags.mean = code.n[0] != 0
+    return OK
+
+
+cdef inline int begin(bags_t* bags, instruction_t* code) noexcept nogil:
+    cdef int status = open_bags(bags, code)
+    if status == OK and code.storage.catch_up != NULL:
+        code.storage.catch_up(code.storage, bags.rows, bags.n)
+    return status
+
+
+# --- embedding ---------------------------------------------------------------------------------------------------
+
+cdef int embedding_shape(instruction_t* code) noexcept nogil:
+    code.out.rows = code.index.n
+    code.out.cols = code.storage.cols
+    code.work = size(code.out)
+    return NO_ROWS if code.index.n == 0 else OK
+
+
+cdef int embedding(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef int status = begin(&bags, code)
+    if status == OK:
+        kernels.gather(code.out.value, &bags)
+    return status
+
+
+cdef int embedding_back(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef slots_t slots
+    open_bags(&bags, code)
+    if lookup_slots(&slots, code.gradient, code.index) < 0:
+        return OUT_OF_MEMORY
+    kernels.scatter(&slots, code.out.grad, &bags)
+    return OK
+
+
+# --- embedding_bag -----------------------------------------------------------------------------------------------
+
+cdef inline int weights_match(instruction_t* code) noexcept nogil:
+    if code.a != NULL and (size(code.a) != code.index.n or not flat(code.a)):
+        return WEIGHTS_DIFFER
+    return OK
+
+
+cdef int bag_shape(instruction_t* code) noexcept nogil:
+    code.out.rows = code.index.bags
+    code.out.cols = code.storage.cols
+    code.work = code.index.n * code.storage.cols
+    return weights_match(code)
+
+
+cdef int bag(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef int status = begin(&bags, code)
+    if status == OK:
+        kernels.bag(code.out.value, &bags)
+    return status
+
+
+cdef int bag_back(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef slots_t slots
+    open_bags(&bags, code)
+    if lookup_slots(&slots, code.gradient, code.index) < 0:
+        return OUT_OF_MEMORY
+    kernels.bag_back(&slots, code.out.grad, &bags)
+    if code.a != NULL and code.a.grad != NULL:
+        kernels.bag_weights_back(code.a.grad, code.out.grad, &bags, code.add_a)
+    return OK
+
+
+# --- fm_interaction ----------------------------------------------------------------------------------------------
+
+cdef int fm_shape(instruction_t* code) noexcept nogil:
+    code.out.rows = code.index.bags
+    code.out.cols = 1
+    code.scratch_size = code.index.bags * code.storage.cols
+    code.work = code.index.n * code.storage.cols * 2
+    return weights_match(code)
+
+
+cdef int fm(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef int status = begin(&bags, code)
+    if status == OK:
+        kernels.fm(code.out.value, code.scratch, &bags)
+    return status
+
+
+cdef int fm_back(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef slots_t slots
+    open_bags(&bags, code)
+    if lookup_slots(&slots, code.gradient, code.index) < 0:
+        return OUT_OF_MEMORY
+    kernels.fm_back(&slots, code.out.grad, code.scratch, &bags)
+    if code.a != NULL and code.a.grad != NULL:
+        kernels.fm_weights_back(code.a.grad, code.out.grad, code.scratch, &bags, code.add_a)
+    return OK
+
+
+cdef void fill_lookup(op_t* ops) noexcept:
+    ops[OP_EMBEDDING] = op_t("embedding", embedding_shape, embedding, embedding_back, 0, 0)
+    ops[OP_EMBEDDING_BAG] = op_t("embedding_bag", bag_shape, bag, bag_back, 1, 0)
+    ops[OP_FM_INTERACTION] = op_t("fm_interaction", fm_shape, fm, fm_back, 1, 0)

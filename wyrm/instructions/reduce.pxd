@@ -1,0 +1,3 @@
+from wyrm.instructions.program cimport op_t
+
+cdef void fill_reduce(op_t* ops) noexcept

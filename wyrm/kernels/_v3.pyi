@@ -1,0 +1,3 @@
+table: object
+
+def addresses() -> dict[str, int]: ...

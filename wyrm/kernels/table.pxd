@@ -1,0 +1,2 @@
+ctypedef float real_t
+include "table.pxi"

@@ -1,0 +1,166 @@
+# The kernel boundary: every kernel the engine calls, as one struct of function pointers.
+#
+# Included by table.pxd (real_t is float: the engine) and by table_double.pxd (real_t is double: the
+# gradient checks of the tests).  Each instruction-set module fills one such struct from the same source.
+#
+# Conventions.  Outputs come first, then const inputs, sizes, scalars.  `add` says whether an output is added to
+# or overwritten.  Matrices are row-major; `stride` counts elements from one row to the next.
+# Rows of tables are row_t: a table holds at most 2^31 - 1 rows, and an index costs half the memory traffic of int64.
+
+from libc.stdint cimport int32_t, int64_t
+
+ctypedef int32_t row_t
+ctypedef Py_ssize_t dim_t
+
+cdef enum unary_code:
+    NEGATE, SQUARE, SQRT, EXP, LOG, TANH, SIGMOID, RELU, SOFTPLUS, CLIP, N_UNARY
+
+cdef enum binary_code:
+    ADD, SUBTRACT, MULTIPLY, DIVIDE, N_BINARY
+
+cdef enum loss_code:
+    SQUARED_ERROR, LOGISTIC, HINGE, N_LOSS
+
+ctypedef struct product_t:
+    # c[M, N] (+)= op(a)[M, K] @ op(b)[K, N]; op transposes when the flag is set.
+    real_t* c
+    const real_t* a
+    const real_t* b
+    dim_t ldc, lda, ldb          # elements from one stored row to the next
+    dim_t M, N, K
+    bint transpose_a, transpose_b, add
+
+ctypedef struct bags_t:
+    # n weighted table rows, cut into bags: bag j holds positions offsets[j] to offsets[j + 1].
+    const real_t* table          # [N, D], rows `stride` elements apart
+    dim_t stride, D
+    const row_t* rows            # [n], each in [0, N): checked before it gets here
+    const row_t* offsets         # [bags + 1]
+    const real_t* weights        # [n], or NULL for all ones
+    dim_t n, bags
+    bint mean                    # divide each bag by its number of rows (an empty bag gives 0)
+
+ctypedef struct slots_t:
+    # Where the gradient of each position goes: values[slots[i]] (+)= gradient of position i.
+    real_t* values               # [S, D], contiguous
+    const row_t* slots           # [n], or NULL: slot i is position i
+    bint add                     # false: the slots are distinct and the values are overwritten
+
+ctypedef struct update_t:
+    # Rows of a parameter, their optimiser state and their gradients.
+    real_t* value                # [N, D], rows `stride` apart
+    real_t* state                # optimiser state of row 0: slot k of row r is the D values at state + r*state_stride + k*D
+    dim_t stride, state_stride
+    const row_t* rows            # [n] distinct, or NULL: rows 0 to n - 1
+    const real_t* grad           # [n, D], contiguous
+    dim_t n, D
+
+ctypedef struct hyper_t:
+    # Settings of an optimiser.  A kernel reads those its docstring names.
+    real_t learning_rate, eps, l1, l2
+    real_t clip_low, clip_high   # gradients are clipped to this range when `clip` is set
+    bint clip
+    real_t gain1, gain2          # Adam: 1 - beta1 and 1 - beta2, what a new gradient weighs in the moments
+    real_t adam_rate, adam_eps   # Adam: learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) and eps sqrt(1 - beta2^t)
+    real_t beta                  # FTRL: smoothing of the per-coordinate rate
+
+ctypedef struct decay_clock_t:
+    # What a step of SGD or Adagrad does to every row, summed up over the steps so far.
+    #
+    # Without a gradient a step maps |w| to max(0, (1 - lr l2) |w| - lr l1).  Such maps compose: from a row's stamp (the
+    # two sums when it was last current) to now it is max(0, P |w| - Q) with P = exp(stamp.decay - decay) and
+    # Q = shrinkage - P stamp.shrinkage.
+    double decay                 # sum of -log(1 - lr l2)
+    double shrinkage             # s <- (1 - lr l2) s + lr l1 at every step
+    double whole_decay, whole_shrinkage   # when all rows were last current
+    dim_t stamp                  # elements from a row's state to its stamp: decay if l2, then shrinkage if l1; doubles
+    bint l2, l1
+
+ctypedef struct rate_t:
+    # A learning rate of Adam and the steps it held for.
+    int64_t start                # the first of them, counted from 1
+    double learning_rate
+    double keep, step_decay      # 1 - lr l2 and -log(1 - lr l2)
+    double decay                 # sum of step_decay over all steps before start
+
+ctypedef struct moment_clock_t:
+    # What a step of Adam does to every row: the moments decay, and go on moving the weights.
+    int64_t steps                # taken so far
+    int64_t whole                # the step after which all rows were last current
+    dim_t stamp                  # elements from a row's state to its stamp: the step it was last current after; int64
+    rate_t* rates                # ring: entry i is rates[i & (capacity - 1)]
+    int64_t n_rates, capacity
+    double beta1, beta2, eps, log_beta1, log_beta2
+    int64_t unbiased             # the first step whose bias corrections are 1
+    dim_t horizon                # missed steps after which a row no longer moves
+    const double* powers1        # [horizon + 1] beta1^j
+    const double* powers2        # [horizon + 1] beta2^j
+    const double* roots2         # [horizon + 1] beta2^(-j / 2)
+
+ctypedef void (*unary_fn)(real_t* y, const real_t* x, const real_t* attr, dim_t n) noexcept nogil
+ctypedef void (*unary_back_fn)(real_t* dx, const real_t* dy, const real_t* x, const real_t* y,
+                               const real_t* attr, dim_t n, bint add) noexcept nogil
+ctypedef void (*binary_fn)(real_t* y, const real_t* a, const real_t* b,
+                           dim_t a_step, dim_t b_step, dim_t n) noexcept nogil
+ctypedef void (*binary_back_fn)(real_t* dx, const real_t* dy, const real_t* a, const real_t* b, const real_t* y,
+                                dim_t a_step, dim_t b_step, dim_t n, bint add) noexcept nogil
+ctypedef void (*loss_fn)(real_t* loss, real_t* slope, const real_t* y_hat, const real_t* y, dim_t n) noexcept nogil
+ctypedef void (*update_fn)(const update_t* u, const hyper_t* h) noexcept nogil
+
+ctypedef struct kernels_t:
+    # Elementwise.  unary[CLIP] reads attr[0] = low and attr[1] = high; the others ignore attr (may be NULL).
+    # In-place (y == x, dx == dy) is allowed for all of them.
+    unary_fn unary[N_UNARY]
+    unary_back_fn unary_back[N_UNARY]        # dx (+)= dy * f'(x), from x and y = f(x)
+    unary_fn unary_fast[N_UNARY]             # approximations of exp, log, tanh, sigmoid (others: the same pointer)
+    # A step is 1 or 0 (0: the operand is one element, broadcast).
+    binary_fn binary[N_BINARY]
+    binary_back_fn binary_back_a[N_BINARY]   # dx[i] (+)= dy[i] * dy/da, one element per output element (no reduction)
+    binary_back_fn binary_back_b[N_BINARY]
+    void (*scale)(real_t* y, const real_t* x, real_t alpha, dim_t n, bint add) noexcept nogil      # y (+)= alpha x
+    void (*scale_rows)(real_t* y, const real_t* x, const real_t* alpha, dim_t x_stride,
+                       dim_t rows, dim_t cols, bint add) noexcept nogil          # y[r] (+)= alpha[r] x[r]
+    # Reductions.
+    real_t (*total)(const real_t* x, dim_t n) noexcept nogil                      # sum of x
+    real_t (*dot)(const real_t* a, const real_t* b, dim_t n) noexcept nogil
+    void (*row_dots)(real_t* y, const real_t* a, const real_t* b, dim_t a_stride, dim_t b_stride,
+                     dim_t rows, dim_t cols) noexcept nogil                       # y[r] = a[r] . b[r]
+    void (*sum_rows)(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
+                     real_t alpha, bint add) noexcept nogil                       # y[c] (+)= alpha sum_r x[r, c]
+    void (*sum_cols)(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
+                     real_t alpha, bint add) noexcept nogil                       # y[r] (+)= alpha sum_c x[r, c]
+    # Row-wise; x rows x_stride apart, y, dx, dy contiguous.  Stable for any finite logit.
+    void (*softmax)(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols) noexcept nogil
+    void (*softmax_back)(real_t* dx, const real_t* dy, const real_t* y, dim_t rows, dim_t cols, bint add) noexcept nogil
+    void (*log_softmax)(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols) noexcept nogil
+    void (*log_softmax_back)(real_t* dx, const real_t* dy, const real_t* y, dim_t rows, dim_t cols,
+                             bint add) noexcept nogil
+    # Small products in registers; large ones go through blas.pyx instead.
+    void (*product)(const product_t* p) noexcept nogil
+    # Lookups.
+    void (*gather)(real_t* y, const bags_t* b) noexcept nogil                     # y[i] = table[rows[i]], no weights
+    void (*scatter)(const slots_t* s, const real_t* dy, const bags_t* b) noexcept nogil
+    void (*bag)(real_t* y, const bags_t* b) noexcept nogil                        # y[j] = sum (or mean) of w_i table[rows[i]]
+    void (*bag_back)(const slots_t* s, const real_t* dy, const bags_t* b) noexcept nogil
+    void (*bag_weights_back)(real_t* dw, const real_t* dy, const bags_t* b, bint add) noexcept nogil
+    # Factorisation machine: y[j] = 1/2 (|S_j|^2 - sum_i |w_i v_i|^2) with S_j = sum_i w_i v_i, kept in sums[bags, D].
+    void (*fm)(real_t* y, real_t* sums, const bags_t* b) noexcept nogil
+    void (*fm_back)(const slots_t* s, const real_t* dy, const real_t* sums, const bags_t* b) noexcept nogil
+    void (*fm_weights_back)(real_t* dw, const real_t* dy, const real_t* sums, const bags_t* b, bint add) noexcept nogil
+    # Start fetching table rows into the cache.
+    void (*prefetch)(const real_t* table, dim_t stride, dim_t D, const row_t* rows, dim_t n) noexcept nogil
+    # Losses: value and d loss / d y_hat at once.
+    loss_fn loss[N_LOSS]
+    # Updates.  Lock-free: in a Hogwild run several threads race on value and state by design.
+    update_fn sgd_rows
+    update_fn adagrad_rows
+    update_fn adam_rows
+    update_fn ftrl_rows
+    # Bring rows (which may repeat) to the state after the step `now` stands for; rows already there stay as they are.
+    void (*catch_up_decay)(const update_t* u, const decay_clock_t* clock,
+                           double decay, double shrinkage) noexcept nogil
+    void (*catch_up_moments)(const update_t* u, const moment_clock_t* clock, int64_t now) noexcept nogil
+    # Index lists.
+    void (*describe_rows)(row_t* low, row_t* high, bint* increasing, const row_t* rows, dim_t n) noexcept nogil
+    dim_t (*unique_rows)(row_t* unique, row_t* slots, row_t* buckets, dim_t n_buckets,
+                         const row_t* rows, dim_t n) noexcept nogil

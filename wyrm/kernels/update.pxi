@@ -1,0 +1,352 @@
+# Updates of table rows by SGD, Adagrad, Adam and FTRL.
+#
+# Rows are distinct and current (catch_up.pxi).  Every kernel first clips the gradient to [clip_low, clip_high] when
+# `clip` is set.  soft(x, q) = sign(x) max(0, |x| - q).  Lock-free: in a Hogwild run threads race on value and state by
+# design, and losing one of two updates made at the same moment is the price of having no lock.
+#
+# Each kernel is written once for any width and inlined with the widths that embeddings usually have.  `plain` means
+# no clip, l1 or l2.  A row is cut into full vectors and one part; elements are independent, so a table of contiguous
+# rows is taken as a single long one.
+
+
+cdef struct vectors_t:
+    # Settings, one to all lanes.
+    vec_t rate, decay, shrinkage, eps, low, high
+    bint clip, decays, shrinks
+
+
+cdef inline void load_settings(vectors_t* c, const hyper_t* h) noexcept nogil:
+    cdef real_t decay = h.learning_rate * h.l2
+    c.rate = vec_set1(h.learning_rate)
+    c.decay = vec_set1(decay if decay < 1 else 1)
+    c.shrinkage = vec_set1(h.learning_rate * h.l1)
+    c.eps = vec_set1(h.eps)
+    c.low = vec_set1(h.clip_low)
+    c.high = vec_set1(h.clip_high)
+    c.clip = h.clip
+    c.decays = h.l2 != 0
+    c.shrinks = h.l1 != 0
+
+
+cdef inline bint is_plain(const hyper_t* h) noexcept nogil:
+    return not h.clip and h.l1 == 0 and h.l2 == 0
+
+
+cdef inline vec_t clipped(vec_t g, const vectors_t* c) noexcept nogil:
+    # NaN stays: min and max give their second operand then.
+    return vec_min(c.high, vec_max(c.low, g))
+
+
+cdef inline vec_t soft(vec_t x, vec_t q) noexcept nogil:
+    return vec_copysign(vec_max(vec_zero(), vec_sub(vec_abs(x), q)), x)
+
+
+cdef inline update_t flattened(const update_t* u, dim_t slots) noexcept nogil:
+    """The same update as one long row when rows == NULL and nothing lies between the rows."""
+    cdef update_t flat = u[0]
+    if u.rows == NULL and u.stride == u.D and (slots == 0 or (slots == 1 and u.state_stride == u.D)):
+        flat.D = u.n * u.D
+        flat.n = 1
+    return flat
+
+
+cdef inline dim_t row_at(const update_t* u, dim_t i) noexcept nogil:
+    return <dim_t> u.rows[i] if u.rows != NULL else i
+
+
+# --- SGD -----------------------------------------------------------------------------------------------------------
+
+cdef inline vec_t sgd_vector(vec_t w, vec_t g, const vectors_t* c, bint plain) noexcept nogil:
+    if not plain and c.clip:
+        g = clipped(g, c)
+    g = vec_mul(c.rate, g)
+    if not plain and c.decays:
+        g = vec_fma(c.decay, w, g)
+    w = vec_sub(w, g)
+    if not plain and c.shrinks:
+        w = soft(w, c.shrinkage)
+    return w
+
+
+cdef inline void sgd_dim(const update_t* u, const hyper_t* h, dim_t D, bint plain) noexcept nogil:
+    cdef vectors_t c
+    cdef dim_t i, d, part = D % LANES
+    cdef real_t* value
+    cdef const real_t* grad = u.grad
+    load_settings(&c, h)
+    for i in range(u.n):
+        value = u.value + row_at(u, i) * u.stride
+        d = 0
+        while d + LANES <= D:
+            vec_store(value + d, sgd_vector(vec_load(value + d), vec_load(grad + d), &c, plain))
+            d += LANES
+        if part:
+            vec_store_part(value + d, sgd_vector(vec_load_part(value + d, part), vec_load_part(grad + d, part), &c, plain),
+                           part)
+        grad += D
+
+
+cdef inline void sgd_scalars(const update_t* u, real_t rate) noexcept nogil:
+    cdef dim_t i
+    for i in range(u.n):
+        u.value[row_at(u, i) * u.stride] -= rate * u.grad[i]
+
+
+cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
+    """value <- soft((1 - lr l2) value - lr grad, lr l1).  Reads learning_rate, l2, l1, clip."""
+    cdef update_t flat = flattened(u, 0)
+    if not is_plain(h):
+        sgd_dim(&flat, h, flat.D, False)
+    elif flat.D == 1:
+        sgd_scalars(&flat, h.learning_rate)
+    elif flat.D == 4:
+        sgd_dim(&flat, h, 4, True)
+    elif flat.D == 8:
+        sgd_dim(&flat, h, 8, True)
+    elif flat.D == 16:
+        sgd_dim(&flat, h, 16, True)
+    elif flat.D == 32:
+        sgd_dim(&flat, h, 32, True)
+    elif flat.D == 64:
+        sgd_dim(&flat, h, 64, True)
+    else:
+        sgd_dim(&flat, h, flat.D, True)
+
+
+# --- Adagrad -------------------------------------------------------------------------------------------------------
+#
+# A square root and a division: on recent processors no slower than estimates refined by Newton steps, and exact.
+
+cdef inline vec_t adagrad_vector(vec_t w, vec_t* accum, vec_t g, const vectors_t* c, bint plain) noexcept nogil:
+    if not plain and c.clip:
+        g = clipped(g, c)
+    accum[0] = vec_fma(g, g, accum[0])
+    g = vec_div(vec_mul(c.rate, g), vec_add(vec_sqrt(accum[0]), c.eps))
+    if not plain and c.decays:
+        g = vec_fma(c.decay, w, g)
+    w = vec_sub(w, g)
+    if not plain and c.shrinks:
+        w = soft(w, c.shrinkage)
+    return w
+
+
+cdef inline void adagrad_dim(const update_t* u, const hyper_t* h, dim_t D, bint plain) noexcept nogil:
+    cdef vectors_t c
+    cdef dim_t i, d, row, part = D % LANES
+    cdef real_t* value
+    cdef real_t* accum
+    cdef const real_t* grad = u.grad
+    cdef vec_t a, w
+    load_settings(&c, h)
+    for i in range(u.n):
+        row = row_at(u, i)
+        value = u.value + row * u.stride
+        accum = u.state + row * u.state_stride
+        d = 0
+        while d + LANES <= D:
+            a = vec_load(accum + d)
+            w = adagrad_vector(vec_load(value + d), &a, vec_load(grad + d), &c, plain)
+            vec_store(accum + d, a)
+            vec_store(value + d, w)
+            d += LANES
+        if part:
+            a = vec_load_part(accum + d, part)
+            w = adagrad_vector(vec_load_part(value + d, part), &a, vec_load_part(grad + d, part), &c, plain)
+            vec_store_part(accum + d, a, part)
+            vec_store_part(value + d, w, part)
+        grad += D
+
+
+cdef void adagrad_rows(const update_t* u, const hyper_t* h) noexcept nogil:
+    """accum += grad^2;  value <- soft((1 - lr l2) value - lr grad / (sqrt(accum) + eps), lr l1).
+
+    State: slot 0 is accum.  Reads learning_rate, eps, l2, l1, clip.
+    """
+    cdef update_t flat = flattened(u, 1)
+    if not is_plain(h):
+        adagrad_dim(&flat, h, flat.D, False)
+    elif flat.D == 1:
+        adagrad_dim(&flat, h, 1, True)
+    elif flat.D == 4:
+        adagrad_dim(&flat, h, 4, True)
+    elif flat.D == 8:
+        adagrad_dim(&flat, h, 8, True)
+    elif flat.D == 16:
+        adagrad_dim(&flat, h, 16, True)
+    elif flat.D == 32:
+        adagrad_dim(&flat, h, 32, True)
+    elif flat.D == 64:
+        adagrad_dim(&flat, h, 64, True)
+    else:
+        adagrad_dim(&flat, h, flat.D, True)
+
+
+# --- Adam ----------------------------------------------------------------------------------------------------------
+
+cdef struct adam_t:
+    vec_t w, m, v
+    vec_t gain1, gain2, rate, eps
+
+
+cdef inline void adam_vector(adam_t* a, vec_t g, const vectors_t* c, bint plain) noexcept nogil:
+    cdef vec_t move
+    if not plain and c.clip:
+        g = clipped(g, c)
+    a.m = vec_fma(a.gain1, vec_sub(g, a.m), a.m)
+    a.v = vec_fma(a.gain2, vec_sub(vec_mul(g, g), a.v), a.v)
+    move = vec_div(vec_mul(a.rate, a.m), vec_add(vec_sqrt(a.v), a.eps))
+    if not plain and c.decays:
+        move = vec_fma(c.decay, a.w, move)
+    a.w = vec_sub(a.w, move)
+
+
+cdef inline void adam_dim(const update_t* u, const hyper_t* h, dim_t D, bint plain) noexcept nogil:
+    cdef vectors_t c
+    cdef adam_t a
+    cdef dim_t i, d, row, part = D % LANES
+    cdef real_t* value
+    cdef real_t* m
+    cdef real_t* v
+    cdef const real_t* grad = u.grad
+    load_settings(&c, h)
+    a.gain1 = vec_set1(h.gain1)
+    a.gain2 = vec_set1(h.gain2)
+    a.rate = vec_set1(h.adam_rate)
+    a.eps = vec_set1(h.adam_eps)
+    for i in range(u.n):
+        row = row_at(u, i)
+        value = u.value + row * u.stride
+        m = u.state + row * u.state_stride
+        v = m + D
+        d = 0
+        while d + LANES <= D:
+            a.w = vec_load(value + d)
+            a.m = vec_load(m + d)
+            a.v = vec_load(v + d)
+            adam_vector(&a, vec_load(grad + d), &c, plain)
+            vec_store(m + d, a.m)
+            vec_store(v + d, a.v)
+            vec_store(value + d, a.w)
+            d += LANES
+        if part:
+            a.w = vec_load_part(value + d, part)
+            a.m = vec_load_part(m + d, part)
+            a.v = vec_load_part(v + d, part)
+            adam_vector(&a, vec_load_part(grad + d, part), &c, plain)
+            vec_store_part(m + d, a.m, part)
+            vec_store_part(v + d, a.v, part)
+            vec_store_part(value + d, a.w, part)
+        grad += D
+
+
+cdef void adam_rows(const update_t* u, const hyper_t* h) noexcept nogil:
+    """m += gain1 (grad - m);  v += gain2 (grad^2 - v);  value <- (1 - lr l2) value - adam_rate m / (sqrt(v) + adam_eps).
+
+    State: slot 0 is m, slot 1 is v.  Reads learning_rate, l2, clip, gain1, gain2, adam_rate, adam_eps.
+    """
+    if not is_plain(h):
+        adam_dim(u, h, u.D, False)
+    elif u.D == 1:
+        adam_dim(u, h, 1, True)
+    elif u.D == 4:
+        adam_dim(u, h, 4, True)
+    elif u.D == 8:
+        adam_dim(u, h, 8, True)
+    elif u.D == 16:
+        adam_dim(u, h, 16, True)
+    elif u.D == 32:
+        adam_dim(u, h, 32, True)
+    elif u.D == 64:
+        adam_dim(u, h, 64, True)
+    else:
+        adam_dim(u, h, u.D, True)
+
+
+# --- FTRL-Proximal -------------------------------------------------------------------------------------------------
+#
+# McMahan et al. (2013) keep z, and get the weight from it: w = -soft(z, l1) / c with c = (beta + sqrt(accum)) / lr + l2,
+# where z' = z + grad - (c' - c) w.  While w is not 0 that can be turned round: z = -(c w + sign(w) l1).  So z' follows from
+# the weight alone, z' = grad - c' w - sign(w) l1, whatever c was: the rate may change from step to step, rows start from any weights,
+# and where the sign stays the whole step is w - grad / c'.  z has to be kept for zero weights only.
+
+cdef struct ftrl_t:
+    vec_t w, z, accum
+    vec_t beta, l1, l2, inverse_rate
+
+
+cdef inline void ftrl_vector(ftrl_t* f, vec_t g, const vectors_t* c) noexcept nogil:
+    cdef vec_t scale, ahead, signed, numerator
+    cdef ivec_t zero, same
+    if c.clip:
+        g = clipped(g, c)
+    f.accum = vec_fma(g, g, f.accum)
+    scale = vec_fma(vec_add(f.beta, vec_sqrt(f.accum)), f.inverse_rate, f.l2)
+    zero = vec_equal(f.w, vec_zero())
+    ahead = vec_sub(vec_mul(scale, f.w), g)                     # c' w - grad
+    # The sign of the weight stays unless it is 0 or sign(w) (c' w - grad) is not positive.  NaN takes this way, and stays.
+    signed = vec_mul(vec_copysign(vec_set1(1), f.w), ahead)
+    same = ivec_andnot(ivec_set1(-1), ivec_or(zero, vec_less_equal(signed, vec_zero())))
+    f.z = vec_select(zero, vec_add(f.z, g), vec_neg(vec_add(ahead, vec_copysign(f.l1, f.w))))
+    numerator = vec_select(same, g, soft(f.z, f.l1))
+    f.w = vec_sub(vec_keep(same, f.w), vec_div(numerator, scale))
+
+
+cdef inline void ftrl_dim(const update_t* u, const hyper_t* h, dim_t D) noexcept nogil:
+    cdef vectors_t c
+    cdef ftrl_t f
+    cdef dim_t i, d, row, part = D % LANES
+    cdef real_t* value
+    cdef real_t* z
+    cdef real_t* accum
+    cdef const real_t* grad = u.grad
+    cdef real_t rate = h.learning_rate
+    load_settings(&c, h)
+    f.beta = vec_set1(h.beta)
+    f.l1 = vec_set1(h.l1)
+    f.l2 = vec_set1(h.l2)
+    f.inverse_rate = vec_set1(1 / (rate if rate > <real_t> 1e-20 else <real_t> 1e-20))
+    for i in range(u.n):
+        row = row_at(u, i)
+        value = u.value + row * u.stride
+        z = u.state + row * u.state_stride
+        accum = z + D
+        d = 0
+        while d + LANES <= D:
+            f.w = vec_load(value + d)
+            f.z = vec_load(z + d)
+            f.accum = vec_load(accum + d)
+            ftrl_vector(&f, vec_load(grad + d), &c)
+            vec_store(z + d, f.z)
+            vec_store(accum + d, f.accum)
+            vec_store(value + d, f.w)
+            d += LANES
+        if part:
+            f.w = vec_load_part(value + d, part)
+            f.z = vec_load_part(z + d, part)
+            f.accum = vec_load_part(accum + d, part)
+            ftrl_vector(&f, vec_load_part(grad + d, part), &c)
+            vec_store_part(z + d, f.z, part)
+            vec_store_part(accum + d, f.accum, part)
+            vec_store_part(value + d, f.w, part)
+        grad += D
+
+
+cdef void ftrl_rows(const update_t* u, const hyper_t* h) noexcept nogil:
+    """accum += grad^2;  z += grad - (c - c_before) value;  value <- -soft(z, l1) / c,  c = (beta + sqrt(accum)) / lr + l2.
+
+    State: slot 0 is z, slot 1 is accum.  beta > 0.  Reads learning_rate, beta, l2, l1, clip.
+    """
+    if u.D == 1:
+        ftrl_dim(u, h, 1)
+    elif u.D == 4:
+        ftrl_dim(u, h, 4)
+    elif u.D == 8:
+        ftrl_dim(u, h, 8)
+    elif u.D == 16:
+        ftrl_dim(u, h, 16)
+    elif u.D == 32:
+        ftrl_dim(u, h, 32)
+    elif u.D == 64:
+        ftrl_dim(u, h, 64)
+    else:
+        ftrl_dim(u, h, u.D)

@@ -1,0 +1,513 @@
+"""The leaves of a graph: inputs, row numbers, parameters."""
+
+import numbers
+
+import numpy as np
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+from wyrm.gradient cimport clear_gradient, free_gradient, free_index, use_dense
+from wyrm.instructions.program cimport OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION
+from wyrm.kernels.dispatch cimport kernels
+from wyrm.memory cimport wyrm_alloc, wyrm_free
+from wyrm.node cimport as_node, make
+from wyrm.errors import describe
+
+cdef int64_t MAX_ROW = 2**31 - 1
+
+
+cdef object checked_name(object name):
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name: expected a str, got {type(name).__name__}")
+    return name
+
+
+# --- Inputs ------------------------------------------------------------------------------------------------------
+
+@cython.trashcan(True)
+cdef class InputNode(ConstantNode):
+    """Dense values that are set anew for each step.
+
+    Parameters
+    ----------
+    value : array_like, shape (rows, cols), or float
+        First value; finite real numbers, kept as float32. It fixes the number of columns; the number of rows may
+        change with every :meth:`set_value`.
+    name : str, optional
+        For messages and drawings.
+
+    Raises
+    ------
+    TypeError
+        If the value is not made of real numbers.
+    ValueError
+        If it is not two-dimensional, empty, or not finite in float32.
+
+    Examples
+    --------
+    >>> import numpy as np, wyrm
+    >>> x = wyrm.InputNode(np.zeros((1, 2)), name="x")
+    >>> x.set_value([[1, 2], [3, 4], [5, 6]])
+    >>> x.shape
+    (3, 2)
+    """
+
+    def __init__(self, value, name=None):
+        self.varies = True
+
+    def set_value(self, value):
+        """Take over a new value, by copy.
+
+        Parameters
+        ----------
+        value : array_like, shape (rows, cols), or float for one row of one column
+            Finite real numbers, with as many columns as the node has and any number of rows from 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the value doesn't fit; the node then keeps the one it had.
+        RuntimeError
+            If another thread is running a graph on this node.
+        """
+        if isinstance(value, float):
+            self.put_scalar(value)
+        elif isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
+            self.put_scalar(float(value))
+        else:
+            self.put(value)
+
+
+@cython.trashcan(True)
+cdef class IndexInputNode(Node):
+    """Row numbers for lookups, cut into bags, set anew for each step.
+
+    Parameters
+    ----------
+    indices : int, sequence of int, array of int of shape (bags, k), or (indices, offsets)
+        As in :meth:`set_value`.
+    name : str, optional
+        For messages and drawings.
+
+    Raises
+    ------
+    TypeError
+        If the indices are not integers.
+    IndexError
+        If one is negative, or too large for any table.
+    ValueError
+        If they are no such list, or offsets don't cut them into bags.
+
+    Examples
+    --------
+    >>> import wyrm
+    >>> index = wyrm.IndexInputNode([4, 2, 4])
+    >>> index.set_value(([7, 8, 9], [0, 2, 3]))      # two bags: 7, 8 and 9
+    >>> index.bags
+    2
+    """
+
+    def __cinit__(self, indices, name=None):
+        self.name = checked_name(name)
+        self.index = &self.list
+        self.varies = True
+        self.room(0, 0)
+        self.put(indices)
+
+    def __dealloc__(self):
+        free_index(&self.list)
+        wyrm_free(self.row_buffer)
+        wyrm_free(self.offset_buffer)
+
+    @property
+    def shape(self):
+        """tuple of int: (number of indices, 1)."""
+        return self.list.n, 1
+
+    @property
+    def bags(self):
+        """int: the number of bags."""
+        return self.list.bags
+
+    @property
+    def value(self):
+        """ndarray of int32, shape (n,): a copy of the indices."""
+        cdef row_t[::1] copy
+        result = np.empty(self.list.n, dtype=np.int32)
+        if self.list.n:
+            copy = result
+            memcpy(&copy[0], self.list.rows, self.list.n * sizeof(row_t))
+        return result
+
+    @property
+    def offsets(self):
+        """ndarray of int32, shape (bags + 1,): bag j holds the indices offsets[j] to offsets[j + 1]; a copy."""
+        cdef row_t[::1] copy
+        result = np.empty(self.list.bags + 1, dtype=np.int32)
+        copy = result
+        memcpy(&copy[0], self.list.offsets, (self.list.bags + 1) * sizeof(row_t))
+        return result
+
+    def set_value(self, indices):
+        """Take over new indices, by copy.
+
+        Parameters
+        ----------
+        indices : int, sequence of int, array of int of shape (bags, k), or (indices, offsets)
+            One index; one bag of them, which may be empty; bags of k each; or, for bags of any size, all indices in one
+            sequence and where each bag starts, with the end of the last: offsets as a CSR matrix's indptr.
+
+        Raises
+        ------
+        TypeError
+            If the indices are not integers.
+        IndexError
+            If one is negative, or too large for any table.
+        ValueError
+            If they are no such list, or offsets don't cut them into bags.
+        RuntimeError
+            If another thread is running a graph on this node.
+        """
+        if isinstance(indices, int) and not isinstance(indices, bool):
+            self.put_one(indices)
+        else:
+            self.put(indices)
+
+    def parameters(self):
+        """tuple: empty, an index depends on no parameter."""
+        return ()
+
+    def backward(self, weight=1.0):
+        """Inputs have no gradient.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(f"{describe(self)}.backward: it depends on no parameter, so there is nothing to learn")
+
+    cdef int room(self, dim_t n, dim_t bags) except -1:
+        """Buffers for n indices in `bags` bags."""
+        cdef row_t* grown
+        if self.list.busy:
+            raise RuntimeError(f"{describe(self)}: another thread is running a graph on it")
+        if n > self.row_capacity or self.row_buffer == NULL:
+            grown = <row_t*> wyrm_alloc(2 * (n + 8) * sizeof(row_t))
+            if grown == NULL:
+                raise MemoryError(f"{describe(self)}: no memory for {n} indices")
+            wyrm_free(self.row_buffer)
+            self.row_buffer = grown
+            self.row_capacity = 2 * (n + 8)
+        if bags + 1 > self.offset_capacity:
+            grown = <row_t*> wyrm_alloc(2 * (bags + 8) * sizeof(row_t))
+            if grown == NULL:
+                raise MemoryError(f"{describe(self)}: no memory for {bags} bags")
+            wyrm_free(self.offset_buffer)
+            self.offset_buffer = grown
+            self.offset_capacity = 2 * (bags + 8)
+        self.list.rows = self.row_buffer
+        self.list.offsets = self.offset_buffer
+        self.list.version += 1
+        return 0
+
+    cdef int put_one(self, object row) except -1:
+        if not 0 <= row <= MAX_ROW:
+            refuse_row_number(row, 0, describe(self))
+        self.room(1, 1)
+        self.row_buffer[0] = row
+        self.offset_buffer[0] = 0
+        self.offset_buffer[1] = 1
+        self.list.n = self.list.bags = 1
+        self.list.high = self.row_buffer[0]
+        self.list.distinct = True
+        return 0
+
+    cdef int put(self, object indices) except -1:
+        cdef dim_t n, bags, i
+        cdef row_t low = 0
+        cdef const row_t[::1] rows
+        cdef const row_t[::1] starts
+        what = describe(self)
+        offsets = None
+        if isinstance(indices, tuple) and len(indices) == 2 and not isinstance(indices[0], numbers.Number):
+            indices, offsets = indices
+        array = as_rows(indices, what)
+        if array.ndim == 0:
+            array = array.reshape(1)
+        if array.ndim == 2:
+            if offsets is not None:
+                raise ValueError(f"{what}: expected a flat sequence of indices beside offsets, got shape {array.shape}")
+            offsets = np.arange(0, array.size + 1, array.shape[1]) if array.size else np.zeros(len(array) + 1, int)
+            array = array.reshape(-1)
+        elif array.ndim != 1:
+            raise ValueError(f"{what}: expected a sequence of indices or an array (bags, k), got shape {array.shape}")
+        rows = array
+        n = rows.shape[0]
+        if offsets is not None:
+            starts = as_offsets(offsets, n, what)
+            bags = starts.shape[0] - 1
+        else:
+            bags = 1
+        self.room(n, bags)
+        if n:
+            memcpy(self.row_buffer, &rows[0], n * sizeof(row_t))
+        if offsets is not None:
+            memcpy(self.offset_buffer, &starts[0], (bags + 1) * sizeof(row_t))
+        else:
+            self.offset_buffer[0] = 0
+            self.offset_buffer[1] = <row_t> n
+        self.list.n = n
+        self.list.bags = bags
+        kernels.describe_rows(&low, &self.list.high, &self.list.distinct, self.row_buffer, n)
+        return 0
+
+
+cdef object refuse_row_number(object row, object position, what):
+    reason = "is negative" if row < 0 else "is too large for any table"
+    raise IndexError(f"{what}: index {row} at position {position} {reason}; expected 0 to {MAX_ROW}")
+
+
+cdef object as_rows(object indices, str what):
+    """A contiguous int32 array of row numbers, none negative."""
+    try:
+        array = np.asarray(indices)
+    except ValueError as error:
+        raise ValueError(f"{what}: expected a flat sequence of indices, got a ragged one; "
+                         f"for bags of different sizes give (indices, offsets)") from error
+    except OverflowError as error:
+        raise IndexError(f"{what}: an index is too large for any table; expected 0 to {MAX_ROW}") from error
+    if array.size == 0 and array.ndim <= 2:
+        return np.zeros(array.shape, dtype=np.int32)
+    if array.dtype.kind == "O" and all(isinstance(i, int) for i in array.ravel()):
+        pass                                 # Python ints past 64 bits, refused below
+    elif array.dtype.kind not in "iu":
+        raise TypeError(f"{what}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}")
+    if array.dtype != np.int32 or array.min() < 0:
+        wrong = (array < 0) | (array > MAX_ROW)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            refuse_row_number(array.ravel()[at], at, what)
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+cdef object as_offsets(object offsets, dim_t n, str what):
+    """A contiguous int32 array that cuts n indices into bags."""
+    array = np.asarray(offsets)
+    if array.ndim != 1 or array.size < 2 or array.dtype.kind not in "iu":
+        raise ValueError(f"{what}: expected offsets as a sequence of at least two integers, got shape {array.shape}, "
+                         f"dtype {array.dtype}")
+    if array[0] != 0 or array[array.size - 1] != n or (np.diff(array) < 0).any():
+        raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n} (as a CSR matrix's "
+                         f"indptr, one more than there are bags), got {array[:8]}{'…' if array.size > 8 else ''}")
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+cdef Node index_of(object index):
+    if not isinstance(index, IndexInputNode):
+        raise TypeError(f"index: expected an IndexInputNode, got {type(index).__name__}")
+    return index
+
+
+cdef Node weights_of(object weights):
+    cdef Node node = None if weights is None else as_node(weights)
+    if weights is not None and (node is None or node.index != NULL):
+        raise TypeError(f"weights: expected a node of values, an array or None, got {type(weights).__name__}")
+    return node
+
+
+# --- Parameters --------------------------------------------------------------------------------------------------
+
+class SparseGradient:
+    """The rows of a gradient that a step touched.
+
+    Attributes
+    ----------
+    indices : ndarray of int64, shape (n,)
+        Table rows, sorted and distinct.
+    values : ndarray of float32, shape (n, cols)
+        Their gradients.
+    """
+
+    __slots__ = ("indices", "values")
+
+    def __init__(self, indices, values):
+        self.indices = indices
+        self.values = values
+
+    def __repr__(self):
+        return f"SparseGradient({len(self.indices)} rows, indices={self.indices})"
+
+
+@cython.trashcan(True)
+cdef class ParameterNode(Node):
+    """Values to learn.
+
+    Parameters
+    ----------
+    value : array_like, shape (rows, cols)
+        Initial values, finite real numbers; copied, as float32.
+    name : str, optional
+        For messages and drawings.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If they are not two-dimensional, empty, or not finite in float32.
+
+    Examples
+    --------
+    >>> import numpy as np, wyrm
+    >>> table = wyrm.ParameterNode(np.ones((5, 2)))
+    >>> loss = table.embedding(wyrm.IndexInputNode([3, 1, 3])).sum()
+    >>> loss.forward()
+    >>> loss.backward()
+    >>> table.sparse_gradient.indices
+    array([1, 3])
+    >>> table.sparse_gradient.values
+    array([[1., 1.],
+           [2., 2.]], dtype=float32)
+    """
+
+    def __cinit__(self, value, name=None):
+        self.name = checked_name(name)
+        self.parameter = value if isinstance(value, HogwildParameter) else HogwildParameter(value)
+        self.storage = self.parameter
+        self.accumulator = &self.own_gradient
+        self.rows = self.own_gradient.rows = self.parameter.storage.rows
+        self.cols = self.own_gradient.cols = self.parameter.storage.cols
+        self.learns = True
+
+    def __dealloc__(self):
+        free_gradient(&self.own_gradient)
+
+    @classmethod
+    def shared(cls, parameter, name=None):
+        """A node over storage that other nodes, in graphs of other threads, may share.
+
+        Parameters
+        ----------
+        parameter : HogwildParameter
+        name : str, optional
+
+        Returns
+        -------
+        ParameterNode
+
+        Raises
+        ------
+        TypeError
+            If `parameter` is not a HogwildParameter.
+        """
+        if not isinstance(parameter, HogwildParameter):
+            raise TypeError(f"ParameterNode.shared: expected a HogwildParameter, got {type(parameter).__name__}")
+        return cls(parameter, name)
+
+    @property
+    def value(self):
+        """ndarray of float32, shape (rows, cols): a view of the live storage; writing to it changes the parameter."""
+        return self.parameter.value
+
+    @value.setter
+    def value(self, value):
+        self.parameter.value = value
+
+    def embedding(self, index):
+        """Node: see :func:`wyrm.embedding`."""
+        return make(OP_EMBEDDING, None, None, None, self, index_of(index))
+
+    def embedding_bag(self, index, weights=None, mode="sum"):
+        """Node: see :func:`wyrm.embedding_bag`."""
+        if mode not in ("sum", "mean"):
+            raise ValueError(f"embedding_bag: expected mode 'sum' or 'mean', got {mode!r}")
+        return make(OP_EMBEDDING_BAG, weights_of(weights), None, None, self, index_of(index), 0, 0, mode == "mean")
+
+    def fm_interaction(self, index, weights=None):
+        """Node: see :func:`wyrm.fm_interaction`."""
+        return make(OP_FM_INTERACTION, weights_of(weights), None, None, self, index_of(index))
+
+    def parameters(self):
+        """tuple of ParameterNode: this one."""
+        return (self,)
+
+    def zero_gradients(self):
+        """Clear the gradient.
+
+        Raises
+        ------
+        RuntimeError
+            If another thread is running a graph on this node.
+        """
+        self._idle()
+        clear_gradient(&self.own_gradient)
+
+    def backward(self, weight=1.0):
+        """Add `weight` to every entry of the gradient: that of ``weight * sum(value)``."""
+        cdef dim_t i
+        cdef double scale = weight
+        if scale - scale != 0:
+            raise ValueError(f"{describe(self)}.backward: expected a finite weight, got {weight}")
+        self._idle()
+        if use_dense(&self.own_gradient) < 0:
+            raise MemoryError(f"{describe(self)}: no memory for its dense gradient")
+        for i in range(self.rows * self.cols):
+            self.own_gradient.dense[i] += <float> scale
+        self.own_gradient.dense_touched = True
+
+    @property
+    def gradient(self):
+        """ndarray of float32, shape (rows, cols): a dense copy of the gradient."""
+        self._idle()
+        cdef float[:, ::1] copy
+        dense = np.zeros((self.rows, self.cols), dtype=np.float32)
+        if self.own_gradient.dense != NULL:
+            copy = dense
+            memcpy(&copy[0, 0], self.own_gradient.dense, self.rows * self.cols * sizeof(float))
+        elif self.own_gradient.n:
+            indices, values = self._touched()
+            dense[indices] = values
+        return dense
+
+    @property
+    def sparse_gradient(self):
+        """SparseGradient: the touched rows, sorted and distinct, and their gradients; copies.
+
+        Of a parameter that a graph uses whole, every row is touched.
+        """
+        self._idle()
+        if self.own_gradient.dense != NULL:
+            rows = self.rows if self.own_gradient.dense_touched else 0
+            return SparseGradient(np.arange(rows), self._dense_rows(rows))
+        indices, values = self._touched()
+        order = np.argsort(indices)
+        return SparseGradient(indices[order], values[order])
+
+    def _dense_rows(self, dim_t rows):
+        cdef float[:, ::1] copy
+        values = np.empty((rows, self.cols), dtype=np.float32)
+        if rows:
+            copy = values
+            memcpy(&copy[0, 0], self.own_gradient.dense, rows * self.cols * sizeof(float))
+        return values
+
+    def _touched(self):
+        """Touched rows in order of first touch, and their gradients."""
+        cdef dim_t n = self.own_gradient.n
+        cdef row_t[::1] rows
+        cdef float[:, ::1] copy
+        indices = np.empty(n, dtype=np.int32)
+        values = np.empty((n, self.cols), dtype=np.float32)
+        if n:
+            rows = indices
+            copy = values
+            memcpy(&rows[0], self.own_gradient.touched, n * sizeof(row_t))
+            memcpy(&copy[0, 0], self.own_gradient.values, n * self.cols * sizeof(float))
+        return indices.astype(np.int64), values
+
+    def _idle(self):
+        if self.own_gradient.busy:
+            raise RuntimeError(f"{describe(self)}: another thread is running a graph on it; "
+                               f"give each thread a node of its own with ParameterNode.shared(parameter)")

@@ -1,0 +1,19 @@
+import sys
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class HogwildParameter:
+    def __new__(cls, value: npt.ArrayLike) -> Self: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+        def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+    @property
+    def value(self) -> npt.NDArray[np.float32]: ...
+    @value.setter
+    def value(self, values: npt.ArrayLike) -> None: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...

@@ -1,0 +1,277 @@
+"""Shared storage of parameters: the values, and the optimiser's state beside them."""
+
+import time
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy, memset
+from wyrm.memory cimport wyrm_alloc, wyrm_free
+from wyrm.sync cimport wyrm_lock, wyrm_unlock
+from wyrm.errors import refuse_not_finite
+
+cdef dim_t MAX_ROWS = 2**31 - 1
+
+
+cdef bint all_finite(const float* values, dim_t n) noexcept nogil:
+    # An exponent of all ones is infinity or NaN; integer arithmetic lets the loop vectorise.
+    cdef uint32_t bits, found = 0
+    cdef dim_t i
+    for i in range(n):
+        memcpy(&bits, values + i, sizeof(float))
+        found |= (bits & 0x7f800000) == 0x7f800000
+    return found == 0
+
+
+cdef object as_matrix(object array, str what):
+    """A two-dimensional float array of real, finite-dtype numbers with at least one entry, not yet cast or checked."""
+    try:
+        values = np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"{what}: expected a two-dimensional array of numbers, got a ragged sequence") from error
+    if values.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{what}: expected real numbers, got dtype {values.dtype} from {type(array).__name__}; "
+            f"convert with numpy.asarray(x, dtype=numpy.float32)"
+        )
+    if values.ndim != 2:
+        raise ValueError(
+            f"{what}: expected a two-dimensional array, got {values.ndim} dimension(s), shape {values.shape}; "
+            f"use x.reshape(-1, 1) for one value per row, x.reshape(1, -1) for one row"
+        )
+    if values.size == 0:
+        raise ValueError(f"{what}: expected at least one row and one column, got shape {values.shape}")
+    return values
+
+
+cdef class HogwildParameter:
+    """Values shared by the threads that train on them, without a lock.
+
+    A :class:`~wyrm.ParameterNode` makes one for itself. Make one by hand to give each thread of your own a graph over
+    the same values: ``wyrm.ParameterNode.shared(parameter)`` in each. Threads then race on rows they update at the same time,
+    which sparse models bear well (Niu et al., "HOGWILD!", NeurIPS 2011).
+
+    Parameters
+    ----------
+    value : array_like, shape (rows, cols)
+        Initial values, finite real numbers; copied, as float32. At most 2**31 - 1 rows.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If they are not two-dimensional, empty, or not finite in float32.
+
+    Examples
+    --------
+    >>> import numpy as np, wyrm
+    >>> shared = wyrm.HogwildParameter(np.zeros((1000, 8)))
+    >>> table = wyrm.ParameterNode.shared(shared)
+    >>> shared.value.shape
+    (1000, 8)
+    """
+
+    def __cinit__(self, value):
+        cdef object values = as_matrix(value, "HogwildParameter")
+        cdef dim_t rows = values.shape[0], cols = values.shape[1]
+        if rows > MAX_ROWS:
+            raise ValueError(f"HogwildParameter: expected at most {MAX_ROWS} rows, got {rows}")
+        self.optimizers = []
+        self.block = <float*> wyrm_alloc(rows * cols * sizeof(float))
+        if self.block == NULL:
+            raise MemoryError(f"HogwildParameter: no memory for {rows} x {cols} float32 values")
+        self.storage.value = self.block
+        self.storage.rows = rows
+        self.storage.cols = cols
+        self.storage.stride = cols
+        self._describe_buffer()
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.copyto(np.asarray(self), values, casting="unsafe")
+        if not all_finite(self.block, rows * cols):
+            refuse_not_finite(values, "HogwildParameter")
+
+    def __dealloc__(self):
+        wyrm_free(self.block)
+        wyrm_free(self.state_block)
+
+    def _describe_buffer(self):
+        self.buffer_shape[0] = self.storage.rows
+        self.buffer_shape[1] = self.storage.cols
+        self.buffer_strides[0] = self.storage.stride * sizeof(float)
+        self.buffer_strides[1] = sizeof(float)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        if not flags & PyBUF_STRIDES and self.storage.stride != self.storage.cols:
+            raise BufferError("a parameter's values lie beside its optimiser's state: ask for a strided buffer")
+        wyrm_lock(&self.mutex)
+        self.exports += 1
+        wyrm_unlock(&self.mutex)
+        buffer.buf = self.storage.value
+        buffer.obj = self
+        buffer.len = self.storage.rows * self.storage.cols * sizeof(float)
+        buffer.itemsize = sizeof(float)
+        buffer.readonly = 0
+        buffer.ndim = 2
+        buffer.format = NULL
+        if flags & PyBUF_FORMAT:
+            buffer.format = b"f"
+        buffer.shape = self.buffer_shape
+        buffer.strides = self.buffer_strides
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
+
+    def __releasebuffer__(self, Py_buffer* buffer):
+        wyrm_lock(&self.mutex)
+        self.exports -= 1
+        wyrm_unlock(&self.mutex)
+
+    @property
+    def value(self):
+        """ndarray of float32, shape (rows, cols): a view of the live storage; writing to it changes the parameter."""
+        self.make_current()
+        return np.asarray(self)
+
+    @value.setter
+    def value(self, values):
+        cdef object matrix = as_matrix(values, "HogwildParameter.value")
+        if matrix.shape != self.shape:
+            raise ValueError(f"HogwildParameter.value: expected shape {self.shape}, got {matrix.shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = np.ascontiguousarray(matrix, dtype=np.float32)
+        if not np.isfinite(matrix).all():
+            refuse_not_finite(matrix, "HogwildParameter.value")
+        self.make_current()
+        np.asarray(self)[...] = matrix
+
+    @property
+    def shape(self):
+        """tuple of int: (rows, cols)."""
+        return self.storage.rows, self.storage.cols
+
+    def __repr__(self):
+        state = f", state={self.state_kind!r}" if self.state_kind is not None else ""
+        return f"HogwildParameter(shape={self.shape}{state})"
+
+    def __reduce__(self):
+        return HogwildParameter, (np.array(self.value),)
+
+    def copy_out(self):
+        """Copies of the values and of the optimiser's state as they lie there; the state is None without one."""
+        cdef dim_t width = self.storage.state_stride
+        cdef float[:, ::1] copy
+        cdef dim_t r
+        if self.storage.state == NULL:
+            return np.array(self), None
+        if self.state_block == NULL:
+            width -= self.storage.cols
+        state = np.empty((self.storage.rows, width), dtype=np.float32)
+        copy = state
+        for r in range(self.storage.rows):
+            memcpy(&copy[r, 0], self.storage.state + r * self.storage.state_stride, width * sizeof(float))
+        return np.array(self), state
+
+    def copy_in(self, values, state):
+        """Put back what copy_out() gave, into a state of the same width."""
+        cdef const float[:, ::1] copy
+        cdef dim_t r
+        np.asarray(self)[...] = values
+        if state is not None and self.storage.state != NULL:
+            copy = state
+            for r in range(self.storage.rows):
+                memcpy(self.storage.state + r * self.storage.state_stride, &copy[r, 0], copy.shape[1] * sizeof(float))
+
+    cdef int make_current(self) except -1:
+        """Make up what all rows have missed under a lazy optimiser."""
+        if self.storage.catch_up != NULL:
+            self.enter()
+            with nogil:
+                self.storage.catch_up(&self.storage, NULL, 0)
+            self.leave()
+        return 0
+
+    cdef int enter(self) except -1:
+        """Before a call without the GIL: the storage stays where it is until leave()."""
+        while True:
+            wyrm_lock(&self.mutex)
+            if not self.moving:
+                self.running += 1
+                wyrm_unlock(&self.mutex)
+                return 0
+            wyrm_unlock(&self.mutex)
+            time.sleep(0)
+
+    cdef void leave(self) noexcept:
+        wyrm_lock(&self.mutex)
+        self.running -= 1
+        wyrm_unlock(&self.mutex)
+
+    cdef int set_state(self, object kind, dim_t width) except -1:
+        """Give every row `width` floats of zeroed optimiser state, meaning `kind`; waits for running calls to leave.
+
+        The state goes beside the values, unless a live view holds the values in place or no graph looks rows up.
+        """
+        cdef bint waiting = True
+        wyrm_lock(&self.mutex)
+        while self.moving:          # another thread is at it
+            wyrm_unlock(&self.mutex)
+            time.sleep(0)
+            wyrm_lock(&self.mutex)
+        self.moving = 1
+        wyrm_unlock(&self.mutex)
+        try:
+            while waiting:
+                wyrm_lock(&self.mutex)
+                waiting = self.running > 0
+                wyrm_unlock(&self.mutex)
+                if waiting:
+                    time.sleep(0)
+            wyrm_lock(&self.mutex)
+            try:
+                self._lay_out(width)
+                self.state_kind = kind
+            finally:
+                wyrm_unlock(&self.mutex)
+        finally:
+            self.moving = 0
+        return 0
+
+    def _lay_out(self, dim_t width):
+        cdef storage_t* s = &self.storage
+        cdef dim_t r, stride = s.cols + width
+        cdef bint interleave = self.looked_up and width > 0
+        cdef float* block = NULL
+        cdef float* state = NULL
+        if self.exports == 0:
+            if not interleave:
+                stride = s.cols
+            if stride != s.stride:
+                block = <float*> wyrm_alloc(s.rows * stride * sizeof(float))
+                if block == NULL:
+                    raise MemoryError(f"{self!r}: no memory for {width} floats of optimiser state per row")
+        else:
+            interleave = False
+        if width > 0 and not interleave:
+            state = <float*> wyrm_alloc(s.rows * width * sizeof(float))
+            if state == NULL:
+                wyrm_free(block)
+                raise MemoryError(f"{self!r}: no memory for {width} floats of optimiser state per row")
+            memset(state, 0, s.rows * width * sizeof(float))
+        if block != NULL:
+            for r in range(s.rows):
+                memcpy(block + r * stride, s.value + r * s.stride, s.cols * sizeof(float))
+            wyrm_free(self.block)
+            self.block = block
+            s.value = block
+            s.stride = stride
+        wyrm_free(self.state_block)
+        self.state_block = state
+        s.state = state
+        s.state_stride = width
+        if interleave:
+            s.state = s.value + s.cols
+            s.state_stride = s.stride
+            for r in range(s.rows):
+                memset(s.state + r * s.stride, 0, width * sizeof(float))
+        self._describe_buffer()

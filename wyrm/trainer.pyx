@@ -1,0 +1,380 @@
+"""The trainer: any graph, on all cores.
+
+It makes a replica of the loss for each thread, lets the threads draw examples from the feed without the GIL
+(wyrm/worker.pyx), and watches them from the calling thread: progress, Ctrl-C, validation, callbacks.
+"""
+
+import threading
+import time
+
+import numpy as np
+
+from wyrm.blas_threads import single_threaded_blas
+from wyrm.callbacks import checked_callbacks
+from wyrm.errors import describe
+from wyrm.feeds.base cimport Feed
+from wyrm.feeds import as_feed
+from wyrm.feeds.base import epoch_order
+from wyrm.history import History
+from wyrm.kernels.table cimport dim_t
+from wyrm.leaf cimport InputNode
+from wyrm.node cimport Node, OperatorNode, refuse_status, tape_of, walk
+from wyrm.optim.update cimport Optimizer
+from wyrm.parameter cimport HogwildParameter
+from wyrm.progress import progress_bar
+from wyrm.replica cimport Replica
+from wyrm.snapshot import Snapshot
+from wyrm.threads import usable_threads
+from wyrm.worker cimport EVALUATE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, work_kind
+
+# Points a schedule is sampled at; between them the rate follows straight lines.
+cdef int RATE_POINTS = 4097
+
+
+class Trainer:
+    """Trains the parameters of a loss on a feed of examples.
+
+    Parameters
+    ----------
+    loss : Node
+        What to make small: one row per example of a batch, which the trainer averages, or one value per batch.
+    optimizer : Optimizer
+        One of :mod:`wyrm.optim`; its schedule, if it has one, follows the progress of :meth:`fit`.
+    n_threads : int, optional
+        Threads that train at the same time without locks (Niu et al., "HOGWILD!", NeurIPS 2011); default: all the
+        cores this process may use. With one thread a run is repeatable bit for bit.
+    batch_size : int, default 1
+        Examples per step.
+    seed : int, default 0
+        Orders the examples of each epoch.
+
+    Attributes
+    ----------
+    history : History
+        Of all epochs so far; complete up to the last finished epoch even after an exception.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np, wyrm
+    >>> from wyrm.optim import SGD
+    >>> rng = np.random.default_rng(0)
+    >>> w, b = wyrm.ParameterNode(np.zeros((1, 1))), wyrm.ParameterNode(np.zeros((1, 1)))
+    >>> x, y = wyrm.InputNode(np.zeros((1, 1))), wyrm.InputNode(np.zeros((1, 1)))
+    >>> trainer = wyrm.Trainer((y - (w * x + b)).square(), SGD(0.1), n_threads=1)
+    >>> data = rng.random((1000, 1))
+    >>> history = trainer.fit({x: data, y: 3 * data + 5}, epochs=5)
+    >>> w.value.round(2), b.value.round(2)
+    (array([[3.]], dtype=float32), array([[5.]], dtype=float32))
+    """
+
+    def __init__(self, loss, optimizer, n_threads=None, batch_size=1, seed=0):
+        if not isinstance(loss, OperatorNode):
+            raise TypeError(f"Trainer: expected an operation as loss, got {type(loss).__name__}")
+        if not (<OperatorNode> loss).learns:
+            raise ValueError(f"Trainer: {describe(loss)} depends on no parameter, so there is nothing to learn")
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"Trainer: expected an optimiser of wyrm.optim, got {type(optimizer).__name__}")
+        self.loss = loss
+        self.optimizer = optimizer
+        self.n_threads = checked_count("n_threads", usable_threads() if n_threads is None else n_threads)
+        self.batch_size = checked_count("batch_size", batch_size)
+        self.seed = checked_count("seed", seed, least=0)
+        self.history = History()
+        self._teams = {}
+
+    def __repr__(self):
+        return (f"Trainer({describe(self.loss)}, {self.optimizer!r}, n_threads={self.n_threads}, "
+                f"batch_size={self.batch_size}, seed={self.seed})")
+
+    # --- What users call -----------------------------------------------------------------------------------------
+
+    def fit(self, feed, epochs=1, *, validation=None, patience=None, callbacks=(), shuffle=True, verbose=0):
+        """Train for some epochs.
+
+        Parameters
+        ----------
+        feed : dict of input node to array, or a feed of :mod:`wyrm.feeds`, or an iterable of such dicts
+            The examples; every input of the loss must be in it.
+        epochs : int, default 1
+        validation : feed, optional
+            Held-out examples, evaluated after each epoch.
+        patience : int, optional
+            Stop after so many epochs without a better validation loss, and restore the best parameters.
+        callbacks : sequence of callables or Callback, optional
+            Called as ``callback(trainer)`` after each epoch, see :mod:`wyrm.callbacks`; one that returns True ends
+            training.
+        shuffle : bool, default True
+            Whether each epoch has an order of its own; False takes the examples as they come.
+        verbose : int, default 0
+            1 shows progress, examples per second and losses.
+
+        Returns
+        -------
+        History
+            Of this call's epochs; :attr:`history` has those of earlier calls as well.
+
+        Raises
+        ------
+        ValueError
+            If the feed doesn't fit the graph.
+        FloatingPointError
+            If the loss became NaN or infinite; the parameters are then those from before the epoch.
+        KeyboardInterrupt
+            On Ctrl-C; the parameters stay usable, and :attr:`history` has the epochs so far.
+        """
+        epochs = checked_count("epochs", epochs)
+        if patience is not None:
+            patience = checked_count("patience", patience)
+            if validation is None:
+                raise ValueError("Trainer.fit: patience watches the validation loss: give validation=")
+        callbacks = checked_callbacks(callbacks)
+        cdef Feed source = as_feed(feed)
+        held_out = None if validation is None else as_feed(validation)
+        parameters = [node.parameter for node in self.loss.parameters()]
+        history = History()
+        best, best_loss = None, np.inf
+        good = Snapshot(parameters, self.optimizer)
+        total = source.n_examples * epochs
+        for epoch in range(epochs):
+            with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose) as bar:
+                started = time.perf_counter()
+                try:
+                    loss, examples = self._run(
+                        self.loss, source, TRAIN, self._order(source, shuffle), bar, callbacks, total,
+                        source.n_examples * epoch,
+                    )
+                except FloatingPointError as error:
+                    good.restore()
+                    raise FloatingPointError(f"epoch {epoch + 1}: {error}") from None
+                except KeyboardInterrupt:
+                    self.history.stopped = history.stopped = "interrupt"
+                    raise
+                seconds = time.perf_counter() - started
+                for record in (history, self.history):
+                    record.loss.append(loss / examples)
+                    record.seconds.append(seconds)
+                    record.examples.append(examples)
+                if held_out is not None:
+                    validation_loss = self.evaluate(held_out)
+                    history.validation_loss.append(validation_loss)
+                    self.history.validation_loss.append(validation_loss)
+                bar.finish(history)
+            self.optimizer.progress = min(1.0, (epoch + 1) / epochs)
+            if held_out is not None and validation_loss < best_loss:
+                best_loss, history.best_epoch = validation_loss, epoch
+                if patience is not None:
+                    best = Snapshot(parameters, self.optimizer)
+            if epoch + 1 < epochs:
+                good.update()
+            if any([callback.on_epoch(self) for callback in callbacks]):
+                history.stopped = "callback"
+                break
+            if patience is not None and epoch - history.best_epoch >= patience:
+                history.stopped = "patience"
+                break
+        if best is not None:
+            best.restore()
+        self.history.stopped, self.history.best_epoch = history.stopped, history.best_epoch
+        return history
+
+    def partial_fit(self, feed, *, shuffle=False):
+        """Train once over some more examples, at the optimiser's present learning rate.
+
+        Parameters
+        ----------
+        feed : as in :meth:`fit`
+        shuffle : bool, default False
+
+        Returns
+        -------
+        float
+            Mean loss over the examples, each before its step.
+        """
+        cdef Feed source = as_feed(feed)
+        loss, examples = self._run(self.loss, source, TRAIN, self._order(source, shuffle), None, (), 0, 0)
+        return loss / examples
+
+    def evaluate(self, feed):
+        """Mean loss over a feed, without training.
+
+        Parameters
+        ----------
+        feed : as in :meth:`fit`
+
+        Returns
+        -------
+        float
+        """
+        loss, examples = self._run(self.loss, as_feed(feed), EVALUATE, None, None, (), 0, 0)
+        return loss / examples
+
+    def predict(self, node, feed):
+        """The value of a node for every example of a feed.
+
+        Parameters
+        ----------
+        node : Node
+            With one row per example, such as the prediction inside the loss.
+        feed : as in :meth:`fit`
+            Inputs that the node doesn't depend on may be left out.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, cols)
+        """
+        if not isinstance(node, OperatorNode):
+            raise TypeError(f"Trainer.predict: expected an operation, got {type(node).__name__}")
+        cdef Feed source = as_feed(feed)
+        output = np.empty((source.n_examples, node.shape[1]), dtype=np.float32)
+        self._run(node, source, PREDICT, None, None, (), 0, 0, output)
+        return output
+
+    # --- One pass ------------------------------------------------------------------------------------------------
+
+    def _order(self, Feed feed, shuffle):
+        if not shuffle or feed.n_examples < 0:
+            return None
+        return epoch_order(feed.n_examples, self.seed, len(self.history.loss))
+
+    def _run(self, OperatorNode root, Feed feed, int kind, order, bar, callbacks, double total, double before,
+             output=None):
+        """One pass over a feed by all threads; the summed loss and the number of examples."""
+        cdef Worker worker
+        cdef Control control
+        cdef HogwildParameter parameter
+        rates = None
+        if total and self.optimizer.schedule is not None:
+            rates = [self.optimizer.schedule(k / (RATE_POINTS - 1)) for k in range(RATE_POINTS)]
+        control = Control(rates, total, before)
+        n_threads = self.n_threads
+        if feed.n_examples >= 0:
+            n_threads = max(1, min(n_threads, feed.n_examples // self.batch_size))
+        workers = self._workers(root, feed, kind, control, n_threads, output)
+        feed.start(order, n_threads, self.batch_size)
+        parameters = [node.parameter for node in root.parameters()]
+        for parameter in parameters:
+            parameter.make_current()
+        entered = 0
+        try:
+            for parameter in parameters:
+                parameter.enter()
+                entered += 1
+            with single_threaded_blas():
+                watch(workers, control, bar, callbacks, self)
+        finally:
+            for parameter in parameters[:entered]:
+                parameter.leave()
+        loss, examples = 0.0, 0
+        for worker in workers:
+            if worker.error is not None:
+                raise worker.error
+            loss += worker.loss
+            examples += worker.examples
+        for worker in workers:
+            if worker.status == NOT_FINITE:
+                raise FloatingPointError(
+                    f"the loss became NaN or infinite after {examples} examples; the parameters are as they were before "
+                    f"this epoch. Likely causes: a learning rate that is too high ({self.optimizer!r}), or values in the "
+                    f"feed that are too large: scale them to about 1"
+                )
+            if worker.status == -1:
+                raise MemoryError("no memory for a batch")
+            if worker.status:
+                refuse_status(root, worker.replica.tape.failed, worker.status)
+        return loss, examples
+
+    def _workers(self, OperatorNode root, Feed feed, int kind, Control control, n_threads, output):
+        cdef Worker worker
+        cdef Replica replica
+        cdef Optimizer optimizer = self.optimizer
+        cdef dim_t i
+        leaves = leaves_of(root, feed)
+        if kind == TRAIN:
+            # Before the replicas look at where the parameters are: claiming state may move them.
+            plans = [optimizer.make_plan([node.parameter for node in root.parameters()]) for _ in range(n_threads)]
+        team = self._teams.setdefault(root, [])
+        while len(team) < n_threads:
+            team.append(Replica(root))
+        workers = []
+        for i in range(n_threads):
+            replica = team[i]
+            replica.refresh_storages(tape_of(root))
+            worker = Worker.__new__(Worker)
+            worker.control = control
+            worker.replica = replica
+            worker.kind = <work_kind> kind
+            worker.cursor = feed.cursor(replica, leaves, self.batch_size)
+            if kind == PREDICT:
+                worker.output = output
+            if kind == TRAIN:
+                worker.use(optimizer, plans[i])
+            workers.append(worker)
+        return workers
+
+
+# --- Helpers -----------------------------------------------------------------------------------------------------
+
+def checked_count(what, value, least=1):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{what}: expected an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{what}: expected at least {least}, got {value}")
+    return int(value)
+
+
+def leaves_of(OperatorNode root, Feed feed):
+    """The leaf number of each input of the graph, all of which the feed must fill."""
+    cdef Node node
+    cdef dim_t inputs = 0, indices = 0
+    fed = feed.inputs()
+    leaves = {}
+    for node in walk(root):
+        if node.input != NULL:
+            if isinstance(node, InputNode):
+                leaves[node] = inputs
+            inputs += 1
+        elif node.index != NULL:
+            leaves[node] = indices
+            indices += 1
+    for node in leaves:
+        if node not in fed:
+            raise ValueError(f"feed: {describe(node)} is an input of {describe(root)}, but the feed has nothing for it")
+    return leaves
+
+
+def watch(workers, Control control, bar, callbacks, trainer):
+    """Let every worker run on a thread of its own; return when all are done."""
+    timed = [callback for callback in callbacks if callback.interval is not None]
+    threads = [threading.Thread(target=guarded, args=(worker, control), daemon=True) for worker in workers]
+    due = [time.monotonic() + callback.interval for callback in timed]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.05)
+                if bar is not None:
+                    bar.advance_to(control.done)
+                for i, callback in enumerate(timed):
+                    if time.monotonic() >= due[i]:
+                        due[i] = time.monotonic() + callback.interval
+                        if callback.on_interval(trainer):
+                            control.stop()
+    except BaseException:
+        control.stop()
+        for thread in threads:
+            thread.join()
+        raise
+
+
+def guarded(Worker worker, Control control):
+    try:
+        worker.run()
+    except BaseException as error:
+        worker.error = error
+        control.stop()

@@ -1,0 +1,48 @@
+from wyrm.feeds.base cimport Cursor
+from wyrm.kernels.table cimport dim_t
+from wyrm.optim.state cimport settings_t
+from wyrm.optim.update cimport Optimizer, Plan
+from wyrm.replica cimport Replica
+
+cdef enum work_kind:
+    TRAIN = 0
+    EVALUATE = 1
+    PREDICT = 2
+
+cdef enum:
+    NOT_FINITE = 100             # beside the status codes of instructions: a batch had a loss that is NaN or infinite
+
+ctypedef struct control_t:
+    # What the threads of a run share.
+    int stop                     # leave before the next batch
+    dim_t done                   # examples finished in this epoch
+    # The learning rate by progress: rates[k] at k / (n_rates - 1) of all `total` examples, straight lines between.
+    const double* rates
+    dim_t n_rates
+    double total
+    double before                # examples finished in earlier epochs
+
+cdef class Control:
+    cdef control_t control
+    cdef object rates            # ndarray of float64
+
+cdef class Worker:
+    # What one thread runs: a replica, its place in the feed and its optimiser step.
+    cdef Control control
+    cdef Replica replica
+    cdef Cursor cursor
+    cdef Plan plan
+    cdef settings_t settings     # the optimiser's, with this thread's learning rate
+    cdef double l2, l1
+    cdef work_kind kind
+    cdef float[:, ::1] output    # of PREDICT
+    cdef readonly double loss    # sum over examples
+    cdef readonly dim_t examples
+    cdef readonly int status
+    cdef public object error     # an exception that stopped it, or None
+
+    cdef int use(self, Optimizer optimizer, Plan plan) except -1
+    cdef void work(self) noexcept nogil
+    cdef void sync(self, dim_t n) noexcept nogil
+    cdef void set_rate(self) noexcept nogil
+    cdef int one(self, dim_t n) noexcept nogil

@@ -1,0 +1,144 @@
+"""The inner loop of training: feed, forward, backward, step, on one thread, without the GIL.
+
+Every thread of a Hogwild run executes Worker.run() with a replica and a cursor of its own. They meet only in the storage of
+the parameters, where they race by design, and in the counters of control_t, which are atomic.
+"""
+
+import numpy as np
+
+from libc.math cimport log
+from wyrm.instructions.program cimport OK, slot_t
+from wyrm.kernels.dispatch cimport kernels
+from wyrm.optim.update cimport hogwild_apply
+from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
+from wyrm.tape cimport tape_backward, tape_forward
+
+cdef enum:
+    # Examples between two looks at the learning rate, and two reports of progress.
+    PERIOD = 256
+
+
+cdef class Control:
+    """What the threads of one run share."""
+
+    def __cinit__(self, rates=None, double total=1, double before=0):
+        cdef double[::1] view
+        self.control.total = total
+        self.control.before = before
+        if rates is not None:
+            self.rates = np.ascontiguousarray(rates, dtype=np.float64)
+            view = self.rates
+            self.control.rates = &view[0]
+            self.control.n_rates = view.shape[0]
+
+    def stop(self):
+        """Let every thread leave before its next batch."""
+        wyrm_store(&self.control.stop, 1)
+
+    @property
+    def done(self):
+        """int: examples finished."""
+        return wyrm_read(&self.control.done)
+
+
+cdef double rate_at(const control_t* control, double examples) noexcept nogil:
+    """The learning rate after so many examples."""
+    cdef double place = examples / control.total * (control.n_rates - 1)
+    cdef dim_t k
+    if place >= control.n_rates - 1:
+        return control.rates[control.n_rates - 1]
+    k = <dim_t> place
+    return control.rates[k] + (place - k) * (control.rates[k + 1] - control.rates[k])
+
+
+cdef class Worker:
+    """One thread's part of an epoch."""
+
+    cdef int use(self, Optimizer optimizer, Plan plan) except -1:
+        """Step by this plan of the optimiser, over the replica's own gradients and storages."""
+        cdef dim_t i
+        self.plan = plan
+        self.settings = optimizer.settings
+        self.l2 = optimizer._settings["l2"]
+        self.l1 = optimizer._settings.get("l1", 0.0)
+        for i in range(plan.plan.n):
+            plan.plan.targets[i].gradient = self.replica.gradients + i
+            plan.plan.targets[i].storage = self.replica.storages + i
+        plan.plan.settings = &self.settings
+        return 0
+
+    def run(self):
+        """Work until the epoch is over or somebody says stop; without the GIL."""
+        with nogil:
+            self.work()
+        if self.status != OK:
+            self.control.stop()
+
+    cdef void work(self) noexcept nogil:
+        cdef dim_t n, since = 0
+        while not wyrm_load(&self.control.control.stop):
+            n = self.cursor.next()
+            if n <= 0:
+                if n < 0:
+                    self.status = -1
+                break
+            self.status = self.one(n)
+            if self.status != OK:
+                break
+            self.examples += n
+            since += n
+            if since >= PERIOD:
+                self.sync(since)
+                since = 0
+        self.sync(since)
+
+    cdef void sync(self, dim_t n) noexcept nogil:
+        """Report n finished examples, and follow the schedule."""
+        wyrm_fetch_add(&self.control.control.done, n)
+        if self.control.control.rates != NULL and self.kind == TRAIN:
+            self.set_rate()
+
+    cdef void set_rate(self) noexcept nogil:
+        cdef control_t* control = &self.control.control
+        cdef double rate = rate_at(control, control.before + <double> wyrm_read(&control.done))
+        cdef double decay = rate * self.l2
+        self.settings.learning_rate = rate
+        self.settings.hyper.learning_rate = <float> rate
+        self.settings.keep = 1 - decay if decay < 1 else 0
+        self.settings.step_decay = -log(self.settings.keep) if self.settings.keep > 1e-299 else 690
+        self.settings.step_shrinkage = rate * self.l1
+
+    cdef int one(self, dim_t n) noexcept nogil:
+        """One batch of n examples; a status."""
+        cdef slot_t* root = self.replica.tape.root
+        cdef dim_t r, c
+        cdef double loss
+        cdef float weight
+        cdef int status = tape_forward(&self.replica.tape)
+        if status != OK:
+            return status
+        if self.kind == PREDICT:
+            for r in range(root.rows):
+                for c in range(root.cols):
+                    self.output[self.cursor.first + r, c] = root.value[r * root.cols + c]
+            return OK
+        if root.rows * root.cols == 1:
+            loss = root.value[0]
+        else:
+            loss = 0
+            for r in range(root.rows):
+                loss += kernels.total(root.value + r * root.cols, root.cols)
+        if loss - loss != 0:
+            return NOT_FINITE
+        # A root with a row per example is averaged over the batch; one that reduces the batch says itself how.
+        weight = 1
+        if root.rows == n:
+            weight = 1.0 / n
+            self.loss += loss
+        else:
+            self.loss += loss * n
+        if self.kind == TRAIN:
+            status = tape_backward(&self.replica.tape, weight)
+            if status == OK:
+                hogwild_apply(&self.plan.plan)
+        return status
