@@ -52,8 +52,9 @@ def refuse_shapes(reason, node):
 def refuse_row(node):
     """Raise IndexError for the first index of a lookup (or target of a loss) that is no row of its table."""
     index = node.rows_of
-    limit = node.table.shape[0] if node.table is not None else node.operands[-1].shape[1]
-    place = describe(node.table) if node.table is not None else f"the columns of {describe(node.operands[-1])}"
+    logits = node.operands[1]  # of a cross-entropy, after its targets
+    limit = node.table.shape[0] if node.table is not None else logits.shape[1]
+    place = describe(node.table) if node.table is not None else f"the columns of {describe(logits)}"
     rows = index.value
     at = int(np.argmax(rows >= limit))
     raise IndexError(

@@ -5,16 +5,21 @@ import numbers
 import numpy as np
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from wyrm.gradient cimport clear_gradient, free_gradient, free_index, use_dense
 from wyrm.instructions.program cimport OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.memory cimport wyrm_alloc, wyrm_free
-from wyrm.node cimport as_node, make
+from wyrm.node cimport as_node, as_number, make
+from wyrm.sync cimport wyrm_next
 from wyrm.errors import describe
 
 cdef int64_t MAX_ROW = 2**31 - 1
+
+# Gradients remember an index list by its address and version, so no two lists may share a version: a new node can lie
+# where a dead one lay.
+cdef uint64_t last_version = 0
 
 
 cdef object checked_name(object name):
@@ -74,7 +79,7 @@ cdef class InputNode(ConstantNode):
         if isinstance(value, float):
             self.put_scalar(value)
         elif isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
-            self.put_scalar(float(value))
+            self.put_scalar(as_number(value, describe(self)))
         else:
             self.put(value)
 
@@ -114,6 +119,9 @@ cdef class IndexInputNode(Node):
         self.varies = True
         self.room(0, 0)
         self.put(indices)
+
+    def __init__(self, indices, name=None):
+        pass
 
     def __dealloc__(self):
         free_index(&self.list)
@@ -209,7 +217,7 @@ cdef class IndexInputNode(Node):
             self.offset_capacity = 2 * (bags + 8)
         self.list.rows = self.row_buffer
         self.list.offsets = self.offset_buffer
-        self.list.version += 1
+        self.list.version = wyrm_next(&last_version)
         return 0
 
     cdef int put_one(self, object row) except -1:
@@ -298,7 +306,8 @@ cdef object as_offsets(object offsets, dim_t n, str what):
     if array.ndim != 1 or array.size < 2 or array.dtype.kind not in "iu":
         raise ValueError(f"{what}: expected offsets as a sequence of at least two integers, got shape {array.shape}, "
                          f"dtype {array.dtype}")
-    if array[0] != 0 or array[array.size - 1] != n or (np.diff(array) < 0).any():
+    # Compared, not subtracted: differences of small and of unsigned integers wrap around.
+    if array[0] != 0 or array[array.size - 1] != n or (array[1:] < array[:-1]).any():
         raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n} (as a CSR matrix's "
                          f"indptr, one more than there are bags), got {array[:8]}{'…' if array.size > 8 else ''}")
     return np.ascontiguousarray(array, dtype=np.int32)
@@ -381,6 +390,9 @@ cdef class ParameterNode(Node):
         self.cols = self.own_gradient.cols = self.parameter.storage.cols
         self.learns = True
 
+    def __init__(self, value, name=None):
+        pass
+
     def __dealloc__(self):
         free_gradient(&self.own_gradient)
 
@@ -447,14 +459,14 @@ cdef class ParameterNode(Node):
     def backward(self, weight=1.0):
         """Add `weight` to every entry of the gradient: that of ``weight * sum(value)``."""
         cdef dim_t i
-        cdef double scale = weight
+        cdef float scale = <float> <double> weight
         if scale - scale != 0:
-            raise ValueError(f"{describe(self)}.backward: expected a finite weight, got {weight}")
+            raise ValueError(f"{describe(self)}.backward: expected a weight that is finite in float32, got {weight}")
         self._idle()
         if use_dense(&self.own_gradient) < 0:
             raise MemoryError(f"{describe(self)}: no memory for its dense gradient")
         for i in range(self.rows * self.cols):
-            self.own_gradient.dense[i] += <float> scale
+            self.own_gradient.dense[i] += scale
         self.own_gradient.dense_touched = True
 
     @property

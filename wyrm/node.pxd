@@ -45,6 +45,7 @@ cdef class ConstantNode(Node):
 cdef OperatorNode make(int op, Node a, Node b, Node c, Node table=*, Node rows_of=*,
                        float attr0=*, float attr1=*, dim_t n0=*, dim_t n1=*, dim_t n2=*, dim_t n3=*)
 cdef Node as_node(object operand)
+cdef double as_number(object value, str what) except? -1
 cdef Tape tape_of(OperatorNode root)
 cdef list walk(Node root)
 cdef int refuse_status(OperatorNode root, dim_t at, int status) except -1

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar, Literal, NoReturn, Self, SupportsFloat, TypeAlias
+from typing import Any, ClassVar, Literal, NoReturn, SupportsFloat, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ _Part: TypeAlias = int | np.integer[Any] | slice
 @disjoint_base
 class Node:
     __array_ufunc__: ClassVar[None]
+    def __init__(self) -> None: ...
     @property
     def name(self) -> str | None: ...
     @property
@@ -65,7 +66,7 @@ class OperatorNode(Node):
 
 @disjoint_base
 class ConstantNode(Node):
-    def __new__(cls, value: npt.ArrayLike, name: str | None = None) -> Self: ...
+    def __init__(self, value: npt.ArrayLike, name: str | None = None) -> None: ...
     @property
     def value(self) -> npt.NDArray[np.float32]: ...
     def backward(self, weight: SupportsFloat = 1.0) -> NoReturn: ...

@@ -15,7 +15,7 @@ from libc.string cimport memcpy, memset
 from wyrm.instructions.program cimport (
     COLS_DIFFER, INNER_DIFFERS, NO_ROWS, OK, OUT_OF_MEMORY, ROWS_DIFFER, ROW_OUT_OF_RANGE, SLICE_OUT_OF_RANGE,
     TARGETS_DIFFER, WEIGHTS_DIFFER,
-    OP_ADD, OP_CLIP, OP_CONCATENATE, OP_DIVIDE, OP_EXP, OP_LOG, OP_LOG_SOFTMAX, OP_MATMUL, OP_MEAN, OP_MULTIPLY,
+    OP_ADD, OP_CLIP, OP_CONCATENATE, OP_CROSSENTROPY, OP_DIVIDE, OP_EMBEDDING, OP_EXP, OP_LOG, OP_LOG_SOFTMAX, OP_MATMUL, OP_MEAN, OP_MULTIPLY,
     OP_NEGATE, OP_RELU, OP_SIGMOID, OP_SLICE, OP_SOFTMAX, OP_SOFTPLUS, OP_SQRT, OP_SQUARE, OP_SUBTRACT, OP_SUM,
     OP_TANH, OP_TRANSPOSE, instruction_t, slot_t,
 )
@@ -85,11 +85,18 @@ cdef int refresh(Node node) except -1:
     return 0
 
 
+cdef inline bint is_built(Node node) noexcept:
+    # Python code can call Node.__new__ and skip the rest.
+    return node is None or node.cols > 0 or node.index != NULL
+
+
 cdef OperatorNode make(int op, Node a, Node b, Node c, Node table=None, Node rows_of=None,
                        float attr0=0, float attr1=0, dim_t n0=0, dim_t n1=0, dim_t n2=0, dim_t n3=0):
     """A new node; raises when the shapes of its operands don't fit."""
     cdef OperatorNode node = OperatorNode.__new__(OperatorNode)
     cdef int status
+    if not (is_built(a) and is_built(b) and is_built(c)):
+        raise TypeError("expected a node of a graph, got one that was never initialised")
     node.op = op
     node.a, node.b, node.c, node.table, node.rows_of = a, b, c, table, rows_of
     node.attr[0], node.attr[1] = attr0, attr1
@@ -111,10 +118,22 @@ cdef OperatorNode make(int op, Node a, Node b, Node c, Node table=None, Node row
 cdef Node as_node(object operand):
     """The operand itself, or a constant of it; None when it is no operand."""
     if isinstance(operand, Node):
+        if not is_built(<Node> operand):
+            raise TypeError("expected a node of a graph, got one that was never initialised")
         return <Node> operand
     if isinstance(operand, numbers.Real) or isinstance(operand, np.ndarray):
         return ConstantNode(operand)
     return None
+
+
+cdef double as_number(object value, str what) except? -1:
+    """A real number, or an array of no dimensions that holds one."""
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "fiub":
+        raise TypeError(f"{what}: expected a real number, got dtype {value.dtype}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{what}: expected a number that is finite in float32, got a larger one") from error
 
 
 cdef object binary(int op, object left, object right):
@@ -280,7 +299,7 @@ cdef Tape compile_graph(OperatorNode root):
         elif node.index != NULL:
             tape.tape.indices[indices].source = node.index
             tape.tape.indices[indices].n = tape.tape.indices[indices].bags = -1
-            tape.tape.indices[indices].shapes_by_n = True
+            node.slot = indices              # of the leaf: an index has no slot
             indices += 1
         else:
             inner = <OperatorNode> node
@@ -288,6 +307,8 @@ cdef Tape compile_graph(OperatorNode root):
                 emit(code, tape, inner)
                 code.a = slot_of(tape, inner.a)
                 code += 1
+                if inner.op == OP_EMBEDDING or inner.op == OP_CROSSENTROPY:
+                    tape.tape.indices[inner.rows_of.slot].shapes_by_n = True
             else:
                 previous = NULL
                 for piece in inner.pieces:
@@ -333,6 +354,8 @@ cdef int remember(OperatorNode node, Tape tape) except -1:
 
 cdef Tape tape_of(OperatorNode root):
     if root.own is None:
+        if not is_built(root):
+            raise TypeError("expected a node of a graph, got one that was never initialised")
         wyrm_lock(&compiling)
         try:
             root.own = compile_graph(root)
@@ -368,6 +391,10 @@ cdef class Node:
 
     # NumPy arrays on the left of an operator hand over to the node.
     __array_ufunc__ = None
+
+    def __init__(self):
+        raise TypeError(f"{type(self).__name__} is made by operations on other nodes: "
+                        f"start from a ParameterNode, InputNode or IndexInputNode")
 
     @property
     def shape(self):
@@ -625,10 +652,10 @@ cdef class OperatorNode(Node):
             If the weight is not finite, or the node depends on no parameter.
         """
         cdef Tape tape = self.own
-        cdef double scale = weight
+        cdef float scale = <float> <double> weight
         cdef int status
         if scale - scale != 0:
-            raise ValueError(f"{describe(self)}.backward: expected a finite weight, got {weight}")
+            raise ValueError(f"{describe(self)}.backward: expected a weight that is finite in float32, got {weight}")
         if not self.learns:
             raise ValueError(f"{describe(self)}.backward: it depends on no parameter, so there is nothing to learn")
         if tape is None or not tape.tape.ran:
@@ -658,12 +685,15 @@ cdef class ConstantNode(Node):
         self.input = &self.data
         if isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
             self.cols = self.data.cols = 1
-            self.put_scalar(value)
+            self.put_scalar(as_number(value, type(self).__name__))
         else:
             self.data.cols = -1
             self.put(value)
             self.cols = self.data.cols
         self.rows = self.data.rows
+
+    def __init__(self, value, name=None):
+        pass
 
     def __dealloc__(self):
         wyrm_free(self.data.value)

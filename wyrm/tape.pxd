@@ -16,6 +16,7 @@ ctypedef struct input_t:
 ctypedef struct input_leaf_t:
     input_t* source
     slot_t* slot
+    bint shapes                  # some shape depends on its rows
     uint64_t seen
 
 ctypedef struct index_leaf_t:

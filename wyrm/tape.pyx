@@ -90,7 +90,8 @@ cdef int bind(tape_t* tape) noexcept nogil:
         input.slot.value = input.source.value
         if input.slot.rows != input.source.rows:
             input.slot.rows = input.source.rows
-            tape.shaped = False
+            if input.shapes:
+                tape.shaped = False
     for i in range(tape.n_indices):
         index = tape.indices + i
         index.seen = index.source.version
@@ -138,13 +139,16 @@ cdef int tape_backward(tape_t* tape, float weight) noexcept nogil:
     cdef int status
     if root.grad == NULL:
         return OK
-    for i in range(size(root)):
+    root.grad[0] = weight
+    for i in range(1, size(root)):
         root.grad[i] = weight
     for i in range(tape.n_parameters):
         if tape.parameters[i].slot != NULL:
             tape.parameters[i].gradient.dense_touched = True
     while code != tape.code:
         code -= 1
+        if code.out.grad == NULL:          # depends on no parameter
+            continue
         status = code.backward(code)
         if status != OK:
             tape.failed = code - tape.code
@@ -162,6 +166,14 @@ cdef bint tape_is_current(const tape_t* tape) noexcept nogil:
         if tape.indices[i].seen != tape.indices[i].source.version:
             return False
     return True
+
+
+cdef bint note_use(slot_t* slot) noexcept nogil:
+    """Note in `ld` that the operand is used; whether it was before."""
+    cdef bint used = slot != NULL and slot.ld > 0
+    if slot != NULL:
+        slot.ld = 1
+    return used
 
 
 # --- The Python side ---------------------------------------------------------------------------------------------
@@ -221,6 +233,19 @@ cdef class Tape:
                 code.out.grad = wanted
             code.forward = code.op.forward
             code.backward = code.op.backward
+        # Rows of an input that only weighs lookups shape nothing; `ld` notes the other uses.
+        for i in range(tape.n_slots):
+            tape.slots[i].ld = 0
+        for i in range(tape.n_code):
+            code = tape.code + i
+            if code.storage == NULL:
+                note_use(code.a)
+                note_use(code.b)
+                note_use(code.c)
+        for i in range(tape.n_inputs):
+            tape.inputs[i].shapes = tape.inputs[i].slot.ld > 0
+        for i in range(tape.n_slots):
+            tape.slots[i].ld = 0
         # Until the first writer is found, `ld` of a computed slot counts writers; of a parameter, everyone adds.
         for i in range(tape.n_parameters):
             if tape.parameters[i].slot != NULL:
@@ -229,15 +254,9 @@ cdef class Tape:
         while i > 0:
             i -= 1
             code = tape.code + i
-            if code.a != NULL:
-                code.add_a = code.a.ld > 0
-                code.a.ld = 1
-            if code.b != NULL:
-                code.add_b = code.b.ld > 0
-                code.b.ld = 1
-            if code.c != NULL:
-                code.add_c = code.c.ld > 0
-                code.c.ld = 1
+            code.add_a = note_use(code.a)
+            code.add_b = note_use(code.b)
+            code.add_c = note_use(code.c)
         for i in range(tape.n_inputs):
             tape.inputs[i].slot.ld = tape.inputs[i].slot.cols
         for i in range(tape.n_parameters):
@@ -341,7 +360,14 @@ cdef class Tape:
     cdef int resolve(self) except -1:
         """The shapes for what the inputs hold now, without computing anything; a status."""
         cdef int status
+        cdef bint current = tape_is_current(&self.tape)
+        cdef dim_t i
         self.begin(False)
         status = bind(&self.tape)
+        if not current:                         # nothing was computed from what bind() has just seen
+            for i in range(self.tape.n_inputs):
+                self.tape.inputs[i].seen = 0
+            for i in range(self.tape.n_indices):
+                self.tape.indices[i].seen = 0
         self.end(False)
         return status

@@ -21,6 +21,7 @@ from wyrm.leaf cimport InputNode
 from wyrm.node cimport Node, OperatorNode, refuse_status, tape_of, walk
 from wyrm.optim.update cimport Optimizer
 from wyrm.parameter cimport HogwildParameter
+from wyrm.private cimport PrivateCopies
 from wyrm.progress import progress_bar
 from wyrm.replica cimport Replica
 from wyrm.snapshot import Snapshot
@@ -29,6 +30,9 @@ from wyrm.worker cimport EVALUATE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, 
 
 # Points a schedule is sampled at; between them the rate follows straight lines.
 cdef int RATE_POINTS = 4097
+
+# Of the 4 MB a thread may take, what private copies of parameters get.
+cdef size_t COPY_BYTES = 3 << 20
 
 
 class Trainer:
@@ -313,6 +317,9 @@ class Trainer:
                 worker.output = output
             if kind == TRAIN:
                 worker.use(optimizer, plans[i])
+                if n_threads > 1:
+                    worker.copies = PrivateCopies()
+                    worker.copies.take(replica, COPY_BYTES, n_threads)
             workers.append(worker)
         return workers
 

@@ -2,6 +2,7 @@ from wyrm.feeds.base cimport Cursor
 from wyrm.kernels.table cimport dim_t
 from wyrm.optim.state cimport settings_t
 from wyrm.optim.update cimport Optimizer, Plan
+from wyrm.private cimport PrivateCopies
 from wyrm.replica cimport Replica
 
 cdef enum work_kind:
@@ -32,6 +33,7 @@ cdef class Worker:
     cdef Replica replica
     cdef Cursor cursor
     cdef Plan plan
+    cdef PrivateCopies copies    # None: it works on the shared parameters alone
     cdef settings_t settings     # the optimiser's, with this thread's learning rate
     cdef double l2, l1
     cdef work_kind kind

@@ -10,6 +10,7 @@ from libc.math cimport log
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.optim.update cimport hogwild_apply
+from wyrm.private cimport N_TIERS
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
 from wyrm.tape cimport tape_backward, tape_forward
 
@@ -76,6 +77,8 @@ cdef class Worker:
 
     cdef void work(self) noexcept nogil:
         cdef dim_t n, since = 0
+        if self.copies is not None:
+            self.copies.pull()
         while not wyrm_load(&self.control.control.stop):
             n = self.cursor.next()
             if n <= 0:
@@ -90,6 +93,8 @@ cdef class Worker:
             if since >= PERIOD:
                 self.sync(since)
                 since = 0
+        if self.copies is not None:
+            self.copies.hogwild_merge(N_TIERS)
         self.sync(since)
 
     cdef void sync(self, dim_t n) noexcept nogil:
@@ -140,5 +145,7 @@ cdef class Worker:
         if self.kind == TRAIN:
             status = tape_backward(&self.replica.tape, weight)
             if status == OK:
+                if self.copies is not None:
+                    self.copies.hogwild_step()
                 hogwild_apply(&self.plan.plan)
         return status

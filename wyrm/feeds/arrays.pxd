@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t
 from wyrm.feeds.base cimport Cursor, Feed
 from wyrm.gradient cimport index_t
 from wyrm.instructions.program cimport instruction_t
@@ -19,7 +19,7 @@ ctypedef struct column_t:
     const int64_t* starts        # RAGGED: [n + 1]
     dim_t width
     row_t high                   # the largest index
-    bint distinct                # no example repeats an index
+    const uint8_t* repeats       # [n] whether the example holds an index more than once; NULL: none does
 
 ctypedef struct target_t:
     # Where a cursor lays a column: the leaves, and buffers for what can't be pointed at.
@@ -43,6 +43,7 @@ cdef class ArrayFeed(Feed):
     cdef const int64_t* order    # [n_examples], or NULL
     cdef object kept_order
 
+    cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
     cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1
     cdef dim_t _column(self, column_t* column, object key, object values) except -1
 
@@ -56,7 +57,6 @@ cdef class ArrayCursor(Cursor):
     cdef void point(self, dim_t example) noexcept nogil
     cdef void look_ahead(self, dim_t place) noexcept nogil
     cdef dim_t example(self, dim_t place) noexcept nogil
-    cdef void extent(self, dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil
     cdef int gather(self, dim_t first, dim_t n) noexcept nogil
     cdef int gather_dense(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil
     cdef int gather_indices(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil

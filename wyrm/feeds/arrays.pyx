@@ -4,6 +4,8 @@ Single examples are not copied: the leaves of the replica point into the arrays.
 later one and the table rows of the next are on their way into the cache.
 """
 
+import numpy as np
+
 from libc.string cimport memcpy, memset
 from wyrm.errors import describe
 from wyrm.instructions.program cimport instruction_t
@@ -16,11 +18,20 @@ from wyrm.feeds.prepare import dense_column, index_column, one_length
 cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
     # Tables smaller than this stay in the caches by themselves.
-    WORTH_FETCHING = 1 << 20
+    WORTH_FETCHING = 4 << 20
 
 
 cdef void* address(object array) except? NULL:
     return <void*> <size_t> array.ctypes.data
+
+
+cdef inline void extent(dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:
+    """Which indices of the column are the example's."""
+    if column.kind == FIXED:
+        begin[0] = example * column.width
+        end[0] = begin[0] + column.width
+    else:
+        begin[0], end[0] = column.starts[example], column.starts[example + 1]
 
 
 cdef class ArrayFeed(Feed):
@@ -70,9 +81,9 @@ cdef class ArrayFeed(Feed):
 
     cdef dim_t _column(self, column_t* column, object key, object values) except -1:
         """Describe the data of one key; its number of examples."""
-        cdef dim_t i, n
+        cdef dim_t n
         cdef row_t low
-        cdef bint increasing
+        cdef bint rising
         index, weights = key if isinstance(key, tuple) and len(key) == 2 else (None, None)
         if isinstance(key, IndexInputNode):
             index = key
@@ -98,19 +109,12 @@ cdef class ArrayFeed(Feed):
         column.width = width
         column.kind = FIXED if starts is None else RAGGED
         column.starts = NULL if starts is None else <const int64_t*> address(starts)
-        kernels.describe_rows(&low, &column.high, &increasing, column.rows, len(rows))
+        kernels.describe_rows(&low, &column.high, &rising, column.rows, len(rows))
         n = len(rows) // width if starts is None else len(starts) - 1
-        # Rising indices, as CSR matrices and sorted lists have them, are distinct.
-        column.distinct = True
-        for i in range(n):
-            if not column.distinct:
-                break
-            if column.kind == FIXED:
-                kernels.describe_rows(&low, &low, &column.distinct, column.rows + i * column.width,
-                                      column.width)
-            else:
-                kernels.describe_rows(&low, &low, &column.distinct, column.rows + column.starts[i],
-                                      column.starts[i + 1] - column.starts[i])
+        repeats = np.zeros(n, dtype=np.uint8)
+        if n and self.find_repeats(column, <uint8_t*> address(repeats), n):
+            column.repeats = <const uint8_t*> address(repeats)
+            self.kept.append(repeats)
         return n
 
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
@@ -157,6 +161,32 @@ cdef class ArrayFeed(Feed):
         return cursor
 
 
+    cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1:
+        """Mark the examples that hold an index more than once; whether there are any."""
+        cdef dim_t i, begin, end, longest = 0, n_buckets = 16
+        cdef row_t low, high
+        cdef bint rising, found = False
+        cdef row_t* unique
+        for i in range(n):
+            extent(&begin, &end, column, i)
+            longest = max(longest, end - begin)
+        while n_buckets < 2 * longest:
+            n_buckets *= 2
+        unique = <row_t*> wyrm_alloc((2 * longest + n_buckets) * sizeof(row_t))
+        if unique == NULL:
+            raise MemoryError("no memory for a feed")
+        with nogil:
+            for i in range(n):
+                extent(&begin, &end, column, i)
+                # Rising indices, as in CSR matrices, are distinct; others are counted.
+                kernels.describe_rows(&low, &high, &rising, column.rows + begin, end - begin)
+                if not rising and kernels.unique_rows(unique, unique + longest, unique + 2 * longest, n_buckets,
+                                                      column.rows + begin, end - begin) < end - begin:
+                    repeats[i] = 1
+                    found = True
+        wyrm_free(unique)
+        return found
+
     cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1:
         """Refuse indices that are not rows of the table (or, as targets, columns of the logits) they are for."""
         cdef dim_t limit = code.storage.rows if code.storage != NULL else code.a.cols
@@ -188,7 +218,7 @@ cdef class ArrayCursor(Cursor):
         self.first = self.at
         n = self.end - self.at
         if self.batch_size == 1:
-            if self.n_lookups:
+            if self.order != NULL or self.n_lookups:
                 self.look_ahead(self.at)
             self.point(self.at if self.order == NULL else self.order[self.at])
             self.at += 1
@@ -212,7 +242,7 @@ cdef class ArrayCursor(Cursor):
                     target.input.rows = 1
                     target.input.version += 1
                 continue
-            self.extent(&begin, &n, column, example)
+            extent(&begin, &n, column, example)
             n -= begin
             if target.index != NULL:
                 target.offsets[0], target.offsets[1] = 0, <row_t> n
@@ -221,7 +251,7 @@ cdef class ArrayCursor(Cursor):
                 target.index.n = n
                 target.index.bags = 1
                 target.index.high = column.high
-                target.index.distinct = column.distinct
+                target.index.distinct = column.repeats == NULL or not column.repeats[example]
                 target.index.version += 1
             if target.input != NULL:
                 target.input.value = <float*> column.values + begin
@@ -232,7 +262,8 @@ cdef class ArrayCursor(Cursor):
         """Start fetching what coming examples need: where their indices are, the indices, the table rows."""
         cdef dim_t i, begin, end, example
         cdef column_t* column
-        if place + 3 * AHEAD < self.end:
+        # In their own order, the processor fetches the examples ahead by itself.
+        if self.order != NULL and place + 3 * AHEAD < self.end:
             example = self.example(place + 3 * AHEAD)
             for i in range(self.n_columns):
                 column = self.columns + i
@@ -240,12 +271,12 @@ cdef class ArrayCursor(Cursor):
                     wyrm_prefetch(column.starts + example, sizeof(int64_t))
                 elif column.kind == DENSE:
                     wyrm_prefetch(column.values + example * column.width, column.width * sizeof(float))
-        if place + 2 * AHEAD < self.end:
+        if self.order != NULL and place + 2 * AHEAD < self.end:
             example = self.example(place + 2 * AHEAD)
             for i in range(self.n_columns):
                 column = self.columns + i
                 if column.kind != DENSE:
-                    self.extent(&begin, &end, column, example)
+                    extent(&begin, &end, column, example)
                     wyrm_prefetch(column.rows + begin, (end - begin) * sizeof(row_t))
                     if column.values != NULL:
                         wyrm_prefetch(column.values + begin, (end - begin) * sizeof(float))
@@ -253,20 +284,12 @@ cdef class ArrayCursor(Cursor):
             example = self.example(place + 1)
             for i in range(self.n_lookups):
                 column = self.columns + self.lookups[i].column
-                self.extent(&begin, &end, column, example)
+                extent(&begin, &end, column, example)
                 kernels.prefetch(self.lookups[i].storage.value, self.lookups[i].storage.stride,
                                  self.lookups[i].storage.stride, column.rows + begin, end - begin)
 
     cdef inline dim_t example(self, dim_t place) noexcept nogil:
         return place if self.order == NULL else self.order[place]
-
-    cdef inline void extent(self, dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:
-        """Which indices of the column are the example's."""
-        if column.kind == FIXED:
-            begin[0] = example * column.width
-            end[0] = begin[0] + column.width
-        else:
-            begin[0], end[0] = column.starts[example], column.starts[example + 1]
 
     cdef int gather(self, dim_t first, dim_t n) noexcept nogil:
         """Copy n examples of the order, from `first` on, into the buffers; -1 when memory ran out."""
@@ -299,7 +322,7 @@ cdef class ArrayCursor(Cursor):
     cdef int gather_indices(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil:
         cdef dim_t j, begin, end, total = 0
         for j in range(n):
-            self.extent(&begin, &end, column, self.example(first + j))
+            extent(&begin, &end, column, self.example(first + j))
             total += end - begin
         if (reserve(<void**> &target.rows, &target.row_capacity, total) < 0
                 or (column.values != NULL
@@ -307,7 +330,7 @@ cdef class ArrayCursor(Cursor):
             return -1
         total = 0
         for j in range(n):
-            self.extent(&begin, &end, column, self.example(first + j))
+            extent(&begin, &end, column, self.example(first + j))
             target.offsets[j] = <row_t> total
             memcpy(target.rows + total, column.rows + begin, (end - begin) * sizeof(row_t))
             if column.values != NULL:

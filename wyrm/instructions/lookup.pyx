@@ -1,16 +1,35 @@
 """Lookups into a table: embedding, embedding_bag and fm_interaction.
 
 They read only the rows an index list names, and their backward emits only those rows.  Operand a, where there is one, holds a
-weight per index.  code.n[0] is set for the mean of a bag.
+weight per index.  code.n[0] is set for the mean of a bag; code.n[1] is where packed weights start in the scratch.
 """
 
+from libc.string cimport memcpy
 from wyrm.gradient cimport lookup_slots
 from wyrm.instructions.program cimport (
     NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION, OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER,
-    flat, instruction_t, op_t, size,
+    flat, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport bags_t, slots_t
+from wyrm.kernels.table cimport bags_t, dim_t, slots_t
+
+
+cdef inline dim_t packed_size(instruction_t* code) noexcept nogil:
+    return 0 if code.a == NULL or flat(code.a) else size(code.a)
+
+
+cdef inline const float* flat_weights(instruction_t* code) noexcept nogil:
+    """The weights as one run of floats: those of a parameter beside its optimiser's state are copied together."""
+    cdef slot_t* a = code.a
+    cdef float* packed = code.scratch + code.n[1]
+    cdef dim_t r
+    if a == NULL:
+        return NULL
+    if flat(a):
+        return a.value
+    for r in range(a.rows):
+        memcpy(packed + r * a.cols, a.value + r * a.ld, a.cols * sizeof(float))
+    return packed
 
 
 cdef inline int open_bags(bags_t* bags, instruction_t* code) noexcept nogil:
@@ -22,15 +41,21 @@ cdef inline int open_bags(bags_t* bags, instruction_t* code) noexcept nogil:
     bags.D = code.storage.cols
     bags.rows = code.index.rows
     bags.offsets = code.index.offsets
-    bags.weights = code.a.value if code.a != NULL else NULL
+    bags.weights = flat_weights(code)
     bags.n = code.index.n
     bags.bags = code.index.bags
     bags.mean = code.n[0] != 0
     return OK
 
 
+cdef inline int weights_match(instruction_t* code) noexcept nogil:
+    return WEIGHTS_DIFFER if code.a != NULL and size(code.a) != code.index.n else OK
+
+
 cdef inline int begin(bags_t* bags, instruction_t* code) noexcept nogil:
     cdef int status = open_bags(bags, code)
+    if status == OK:
+        status = weights_match(code)
     if status == OK and code.storage.catch_up != NULL:
         code.storage.catch_up(code.storage, bags.rows, bags.n)
     return status
@@ -65,15 +90,10 @@ cdef int embedding_back(instruction_t* code) noexcept nogil:
 
 # --- embedding_bag -----------------------------------------------------------------------------------------------
 
-cdef inline int weights_match(instruction_t* code) noexcept nogil:
-    if code.a != NULL and (size(code.a) != code.index.n or not flat(code.a)):
-        return WEIGHTS_DIFFER
-    return OK
-
-
 cdef int bag_shape(instruction_t* code) noexcept nogil:
     code.out.rows = code.index.bags
     code.out.cols = code.storage.cols
+    code.scratch_size = packed_size(code)
     code.work = code.index.n * code.storage.cols
     return weights_match(code)
 
@@ -103,7 +123,8 @@ cdef int bag_back(instruction_t* code) noexcept nogil:
 cdef int fm_shape(instruction_t* code) noexcept nogil:
     code.out.rows = code.index.bags
     code.out.cols = 1
-    code.scratch_size = code.index.bags * code.storage.cols
+    code.n[1] = code.index.bags * code.storage.cols
+    code.scratch_size = code.n[1] + packed_size(code)
     code.work = code.index.n * code.storage.cols * 2
     return weights_match(code)
 

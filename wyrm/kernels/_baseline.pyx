@@ -1,9 +1,5 @@
 """The kernels for any processor of the architecture."""
 
-from wyrm.kernels.table cimport (
-    ADD, CLIP, DIVIDE, EXP, HINGE, LOG, LOGISTIC, MULTIPLY, NEGATE, RELU, SIGMOID, SOFTPLUS, SQRT, SQUARE,
-    SQUARED_ERROR, SUBTRACT, TANH, bags_t, binary_back_fn, binary_fn, decay_clock_t, dim_t, hyper_t, kernels_t,
-    moment_clock_t, product_t, rate_t, real_t, row_t, slots_t, unary_back_fn, unary_fn, update_t,
-)
+from wyrm.kernels.table cimport *
 
 include "fill.pxi"

@@ -99,9 +99,9 @@ cdef struct missed_t:
 cdef struct terms_t:
     # A walk over the missed steps, from the last one back.
     int64_t stamp
-    dim_t next                   # j of the next term; 0 at the end
-    int64_t rate                 # entry of step stamp + next
-    double after                 # P of step stamp + next
+    dim_t left                   # terms still to come: j = 1 to left
+    int64_t rate                 # entry of step stamp + left
+    double after                 # P of step stamp + left
     double power1, power2        # beta1^stamp and beta2^stamp
 
 
@@ -149,33 +149,56 @@ cdef inline double decay_since(const moment_clock_t* clock, int64_t step, int64_
 cdef void start_terms(terms_t* terms, const moment_clock_t* clock, int64_t stamp, int64_t now) noexcept nogil:
     cdef int64_t missed = now - stamp
     terms.stamp = stamp
-    terms.next = missed if missed < clock.horizon else clock.horizon
-    terms.rate = find_rate(clock, stamp + terms.next)
-    terms.after = exp(-decay_since(clock, stamp + terms.next, now))
+    terms.left = missed if missed < clock.horizon else clock.horizon
+    terms.rate = find_rate(clock, stamp + terms.left)
+    terms.after = exp(-decay_since(clock, stamp + terms.left, now))
     terms.power1 = exp(stamp * clock.log_beta1)
     terms.power2 = exp(stamp * clock.log_beta2)
 
 
-cdef dim_t next_terms(double* a, double* h, terms_t* terms, const moment_clock_t* clock) noexcept nogil:
-    """The next terms, at most CHUNK; how many there were."""
-    cdef dim_t n = 0
-    cdef const rate_t* rate = rate_entry(clock, terms.rate)
-    cdef int64_t step = terms.stamp + terms.next, oldest = clock.n_rates - clock.capacity
-    cdef double power1
-    while n < CHUNK and terms.next > 0:
-        while rate.start > step and terms.rate > 0 and terms.rate > oldest:
+cdef void fill_rates(double* a, dim_t n, terms_t* terms, const moment_clock_t* clock) noexcept nogil:
+    """a[i] = lr P of the n steps up to stamp + left; one loop for each rate among them."""
+    cdef const rate_t* rate
+    cdef int64_t oldest = clock.n_rates - clock.capacity, first = terms.stamp + terms.left - n + 1
+    cdef dim_t i, start, end = n
+    if oldest < 0:
+        oldest = 0
+    while end > 0:
+        rate = rate_entry(clock, terms.rate)
+        start = rate.start - first if rate.start > first and terms.rate > oldest else 0
+        if start >= end:                                # the walk has come to the step before
             terms.rate -= 1
-            rate = rate_entry(clock, terms.rate)
-        power1 = clock.powers1[terms.next]
-        a[n] = rate.learning_rate * terms.after * power1
-        h[n] = 1 / clock.powers2[terms.next]
-        if step < clock.unbiased:
-            a[n] /= 1 - terms.power1 * power1
-            h[n] *= sqrt(1 - terms.power2 * clock.powers2[terms.next] * clock.powers2[terms.next])
-        terms.after *= rate.keep
-        terms.next -= 1
-        step -= 1
-        n += 1
+            continue
+        if rate.step_decay > 0:
+            for i in range(end - 1, start - 1, -1):
+                a[i] = rate.learning_rate * terms.after
+                terms.after *= rate.keep
+        else:
+            for i in range(start, end):
+                a[i] = rate.learning_rate * terms.after
+        end = start
+
+
+cdef dim_t next_terms(double* a, double* h, terms_t* terms, const moment_clock_t* clock) noexcept nogil:
+    """Up to CHUNK terms before those it gave last; how many."""
+    cdef dim_t i, n = terms.left if terms.left < CHUNK else CHUNK
+    cdef dim_t first = terms.left - n + 1
+    cdef const double* powers1 = clock.powers1 + first
+    cdef const double* powers2 = clock.powers2 + first
+    cdef const double* roots2 = clock.roots2 + first
+    cdef double power1 = terms.power1, power2 = terms.power2
+    fill_rates(a, n, terms, clock)
+    for i in range(n):
+        a[i] *= powers1[i]
+    if power1 > 1e-17:
+        for i in range(n):
+            a[i] /= 1 - power1 * powers1[i]
+    if terms.stamp + first < clock.unbiased:
+        for i in range(n):
+            h[i] = sqrt(1 - power2 * powers2[i]) * roots2[i]
+    else:
+        memcpy(h, roots2, n * sizeof(double))
+    terms.left -= n
     return n
 
 
@@ -185,7 +208,7 @@ cdef bint sum_in_closed_form(double* sums, const moment_clock_t* clock, int64_t 
     cdef int64_t missed = now - stamp
     cdef dim_t i, n = missed if missed < clock.horizon else clock.horizon
     cdef const rate_t* rate = rate_entry(clock, find_rate(clock, stamp + n))
-    cdef double root = 1 / clock.powers2[1], root_n = 1 / clock.powers2[n], x, x_n
+    cdef double root = clock.roots2[1], root_n = clock.roots2[n], x, x_n
     if stamp < clock.unbiased or rate.start > stamp + 1:
         return False
     x = clock.beta1 / rate.keep
@@ -206,18 +229,24 @@ cdef void sum_terms(double* sums, const moment_clock_t* clock, int64_t stamp, in
     cdef terms_t terms
     cdef double a[CHUNK]
     cdef double h[CHUNK]
-    cdef double g
-    cdef dim_t n, j
-    memset(sums, 0, 4 * sizeof(double))
+    cdef double lanes[4][4]      # four partial sums of each
+    cdef dim_t n, i, j, l
+    memset(lanes, 0, sizeof(lanes))
     start_terms(&terms, clock, stamp, now)
-    while terms.next > 0:
+    while terms.left > 0:
         n = next_terms(a, h, &terms, clock)
-        for j in range(n):
-            g = a[j] * h[j]
-            sums[0] += g
-            sums[1] += g * h[j]
-            sums[2] += g * h[j] * h[j]
-            sums[3] += g * h[j] * h[j] * h[j]
+        while n % 4 != 0:
+            a[n] = 0
+            h[n] = 1
+            n += 1
+        for i in range(4):
+            for j in range(n):
+                a[j] *= h[j]
+            for j in range(0, n, 4):
+                for l in range(4):
+                    lanes[i][l] += a[j + l]
+    for i in range(4):
+        sums[i] = (lanes[i][0] + lanes[i][1]) + (lanes[i][2] + lanes[i][3])
 
 
 cdef void sum_missed(missed_t* missed, const moment_clock_t* clock, int64_t stamp, int64_t now) noexcept nogil:
@@ -321,7 +350,7 @@ cdef void moments_row_by_terms(real_t* value, real_t* m, real_t* v, dim_t D, con
     for d in range(D):
         value[d] += <real_t> missed.change * value[d]
     start_terms(&terms, clock, stamp, now)
-    while terms.next > 0:
+    while terms.left > 0:
         n = next_terms(a, h, &terms, clock)
         for j in range(n):
             h[j] = 1 / h[j]

@@ -29,7 +29,7 @@ cdef inlined map_slope(
         i += LANES
     if i < n:
         vec_put_part(dx + i, f(vec_load_part(dy + i, n - i), vec_load_part(x + i, n - i),
-                                    vec_load_part(y + i, n - i)), n - i, add)
+                               vec_load_part(y + i, n - i)), n - i, add)
 
 
 cdef inlined map_unary_back(
@@ -235,7 +235,7 @@ cdef void clip_back(real_t* dx, const real_t* dy, const real_t* x, const real_t*
 # ---- two operands ----
 
 cdef inlined map_steps(vec_pair f, real_t* y, const real_t* a, const real_t* b,
-                           bint a_step, bint b_step, dim_t n, bint add) noexcept nogil:
+                       bint a_step, bint b_step, dim_t n, bint add) noexcept nogil:
     # Only called with n > 0: the broadcast element is read before the loop.
     cdef vec_t u = vec_set1(a[0]), v = vec_set1(b[0])
     cdef dim_t i = 0
@@ -255,7 +255,7 @@ cdef inlined map_steps(vec_pair f, real_t* y, const real_t* a, const real_t* b,
 
 
 cdef inlined map_binary(vec_pair f, real_t* y, const real_t* a, const real_t* b,
-                            dim_t a_step, dim_t b_step, dim_t n, bint add) noexcept nogil:
+                        dim_t a_step, dim_t b_step, dim_t n, bint add) noexcept nogil:
     # One loop for each way to broadcast.
     if n <= 0:
         return
@@ -270,7 +270,7 @@ cdef inlined map_binary(vec_pair f, real_t* y, const real_t* a, const real_t* b,
 
 
 cdef inlined map_binary_back(vec_pair f, real_t* dx, const real_t* dy, const real_t* b,
-                                 dim_t b_step, dim_t n, bint add) noexcept nogil:
+                             dim_t b_step, dim_t n, bint add) noexcept nogil:
     if n <= 0:
         return
     if add:
@@ -355,7 +355,7 @@ cdef void divide_back_b(real_t* dx, const real_t* dy, const real_t* a, const rea
         if b_step:
             divisor = vec_neg(vec_load_part(b + i, n - i))
         vec_put_part(dx + i, vec_mul(vec_div(vec_load_part(dy + i, n - i), divisor),
-                                          vec_load_part(y + i, n - i)), n - i, add)
+                                     vec_load_part(y + i, n - i)), n - i, add)
 
 
 # ---- by a factor ----

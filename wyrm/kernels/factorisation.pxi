@@ -32,31 +32,31 @@ cdef inlined fm_of(real_t* y, real_t* sums, const bags_t* b, dim_t D, bint weigh
     cdef const row_t* rows
     cdef const real_t* weights
     cdef const real_t* table
-    cdef vec_t total_of_tiles
+    cdef vec_t pairs
     for j in range(b.bags):
         n = b.offsets[j + 1] - b.offsets[j]
         rows = b.rows + b.offsets[j]
         weights = b.weights + b.offsets[j] if weighted else NULL
-        total_of_tiles = vec_zero()
+        pairs = vec_zero()
         table = b.table
         c = 0
         while c + 4 * LANES <= D:
-            total_of_tiles = vec_add(total_of_tiles,
-                                     fm_tile(sums, table + c, b.stride, rows, weights, n, 4, 0, weighted))
+            pairs = vec_add(pairs,
+                            fm_tile(sums, table + c, b.stride, rows, weights, n, 4, 0, weighted))
             sums += 4 * LANES
             c += 4 * LANES
         table += c
         part = (D - c) % LANES
         if D - c > 3 * LANES:
-            total_of_tiles = vec_add(total_of_tiles, fm_tile(sums, table, b.stride, rows, weights, n, 4, part, weighted))
+            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 4, part, weighted))
         elif D - c > 2 * LANES:
-            total_of_tiles = vec_add(total_of_tiles, fm_tile(sums, table, b.stride, rows, weights, n, 3, part, weighted))
+            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 3, part, weighted))
         elif D - c > LANES:
-            total_of_tiles = vec_add(total_of_tiles, fm_tile(sums, table, b.stride, rows, weights, n, 2, part, weighted))
+            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 2, part, weighted))
         elif D - c > 0:
-            total_of_tiles = vec_add(total_of_tiles, fm_tile(sums, table, b.stride, rows, weights, n, 1, part, weighted))
+            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 1, part, weighted))
         sums += D - c
-        y[j] = <real_t>0.5 * vec_sum(total_of_tiles)
+        y[j] = <real_t>0.5 * vec_sum(pairs)
 
 
 cdef inlined fm_any(real_t* y, real_t* sums, const bags_t* b, dim_t D) noexcept nogil:
@@ -86,9 +86,9 @@ cdef void fm(real_t* y, real_t* sums, const bags_t* b) noexcept nogil:
 
 
 cdef inlined fm_back_tile(real_t* values, const row_t* slots, dim_t D, real_t dy, const real_t* sums,
-                              const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
-                              dim_t first, dim_t end, dim_t vectors, dim_t part,
-                              bint weighted, bint add) noexcept nogil:
+                          const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
+                          dim_t first, dim_t end, dim_t vectors, dim_t part,
+                          bint weighted, bint add) noexcept nogil:
     # One bag: positions first to end.
     cdef vec_t s[4]
     cdef vec_t w, g, scale_of = vec_set1(dy)
@@ -111,7 +111,7 @@ cdef inlined fm_back_tile(real_t* values, const row_t* slots, dim_t D, real_t dy
 
 
 cdef inlined fm_back_of(const slots_t* s, const real_t* dy, const real_t* sums, const bags_t* b, dim_t D,
-                            bint weighted, bint add) noexcept nogil:
+                        bint weighted, bint add) noexcept nogil:
     cdef dim_t j, c, first, end, part
     cdef real_t* values
     cdef const real_t* table
@@ -144,7 +144,7 @@ cdef inlined fm_back_of(const slots_t* s, const real_t* dy, const real_t* sums, 
 
 
 cdef inlined fm_back_any(const slots_t* s, const real_t* dy, const real_t* sums, const bags_t* b,
-                             dim_t D) noexcept nogil:
+                         dim_t D) noexcept nogil:
     if b.weights == NULL:
         if s.add:
             fm_back_of(s, dy, sums, b, D, False, True)

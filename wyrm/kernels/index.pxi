@@ -29,6 +29,8 @@ cdef dim_t unique_rows(row_t* unique, row_t* slots, row_t* buckets, dim_t n_buck
     cdef int shift = 31
     cdef uint32_t at, mask
     cdef row_t found
+    if n <= 0:
+        return 0
     # No more buckets than these rows need: clearing them is a large part of a short list's cost.
     while size < 2 * n:
         size *= 2

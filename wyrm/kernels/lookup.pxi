@@ -93,7 +93,7 @@ cdef void scatter(const slots_t* s, const real_t* dy, const bags_t* b) noexcept 
 # ---- sums over bags ----
 
 cdef inlined bag_tile(real_t* y, const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
-                          dim_t n, vec_t count, dim_t vectors, dim_t part, bint weighted, bint mean) noexcept nogil:
+                      dim_t n, vec_t count, dim_t vectors, dim_t part, bint weighted, bint mean) noexcept nogil:
     # One bag of n rows, `vectors` vectors of columns; `part` belongs to the last of them.
     cdef vec_t s[4]
     cdef vec_t w
@@ -206,8 +206,8 @@ cdef void bag(real_t* y, const bags_t* b) noexcept nogil:
 
 
 cdef inlined bag_back_tile(real_t* values, const row_t* slots, dim_t first, dim_t D, const real_t* dy,
-                               const real_t* weights, dim_t n, vec_t factor, dim_t vectors, dim_t part,
-                               bint weighted, bint add) noexcept nogil:
+                           const real_t* weights, dim_t n, vec_t factor, dim_t vectors, dim_t part,
+                           bint weighted, bint add) noexcept nogil:
     # One bag: positions first to first + n.
     cdef vec_t g[4]
     cdef vec_t w
@@ -227,7 +227,7 @@ cdef inlined bag_back_tile(real_t* values, const row_t* slots, dim_t first, dim_
 
 
 cdef inlined bag_back_of(const slots_t* s, const real_t* dy, const bags_t* b, dim_t D,
-                             bint weighted, bint add) noexcept nogil:
+                         bint weighted, bint add) noexcept nogil:
     cdef dim_t j, c, n, first, part
     cdef real_t* values
     cdef vec_t factor

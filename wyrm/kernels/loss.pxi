@@ -4,7 +4,7 @@ ctypedef void (*vec_loss)(vec_t* loss, vec_t* slope, vec_t y_hat, vec_t y) noexc
 
 
 cdef inlined map_loss(vec_loss f, real_t* loss, real_t* slope, const real_t* y_hat, const real_t* y,
-                          dim_t n) noexcept nogil:
+                      dim_t n) noexcept nogil:
     cdef dim_t i = 0
     cdef vec_t value, derivative
     while i + LANES <= n:

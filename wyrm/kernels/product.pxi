@@ -13,8 +13,8 @@ cdef enum:
 # ---- b stored [K, N] ----
 
 cdef inlined broadcast_tile(real_t* c, const real_t* a, const real_t* b, dim_t ldc, dim_t a_row, dim_t a_col,
-                                dim_t ldb, dim_t K, dim_t rows, dim_t vectors, bint partial, dim_t part,
-                                bint add) noexcept nogil:
+                            dim_t ldb, dim_t K, dim_t rows, dim_t vectors, bint partial, dim_t part,
+                            bint add) noexcept nogil:
     # rows, vectors and partial are constants at every call; `part` lanes of the last vector count if partial.
     cdef vec_t s[TILE]
     cdef vec_t v[3]
@@ -66,7 +66,7 @@ cdef inlined broadcast_tile(real_t* c, const real_t* a, const real_t* b, dim_t l
 
 
 cdef inlined broadcast_rows(const product_t* p, real_t* c, const real_t* a, dim_t a_row, dim_t a_col,
-                                dim_t rows) noexcept nogil:
+                            dim_t rows) noexcept nogil:
     # `rows` rows of c, a constant at every call.
     cdef const real_t* b = p.b
     cdef dim_t left = p.N, part = p.N % LANES
@@ -88,7 +88,7 @@ cdef inlined broadcast_rows(const product_t* p, real_t* c, const real_t* a, dim_
 
 
 cdef inlined outer_tile(real_t* c, const real_t* a, const real_t* b, dim_t ldc, dim_t a_row, dim_t M,
-                            dim_t vectors, bint partial, dim_t part, bint add) noexcept nogil:
+                        dim_t vectors, bint partial, dim_t part, bint add) noexcept nogil:
     # K = 1: a tile as high as c, with b in registers.
     cdef vec_t v[3]
     cdef vec_t x
@@ -158,7 +158,7 @@ cdef inlined broadcast_product(const product_t* p, dim_t a_row, dim_t a_col) noe
 # ---- b stored [N, K] ----
 
 cdef inlined dot_tile(real_t* c, const real_t* a, const real_t* b, dim_t ldc, dim_t a_row, dim_t ldb, dim_t K,
-                          dim_t rows, dim_t cols, bint add) noexcept nogil:
+                      dim_t rows, dim_t cols, bint add) noexcept nogil:
     # rows <= 3 and cols <= 4 are constants at every call.
     cdef vec_t s[TILE]
     cdef vec_t u[3]
@@ -215,7 +215,7 @@ cdef inlined dot_eight(real_t* c, const real_t* a, const real_t* b, dim_t ldb, d
 
 
 cdef inlined dot_rows(real_t* c, const real_t* a, const real_t* b, dim_t ldc, dim_t a_row, dim_t ldb,
-                          dim_t N, dim_t K, dim_t rows, bint add) noexcept nogil:
+                      dim_t N, dim_t K, dim_t rows, bint add) noexcept nogil:
     # `rows` rows of c, a constant at every call.
     if rows == 1:
         while N >= 8:
@@ -237,7 +237,7 @@ cdef inlined dot_rows(real_t* c, const real_t* a, const real_t* b, dim_t ldc, di
 
 
 cdef inlined dot_block(real_t* c, const real_t* a, const real_t* b, dim_t ldc, dim_t a_row, dim_t ldb,
-                           dim_t rows, dim_t N, dim_t K, bint add) noexcept nogil:
+                       dim_t rows, dim_t N, dim_t K, bint add) noexcept nogil:
     if rows == 3:
         dot_rows(c, a, b, ldc, a_row, ldb, N, K, 3, add)
     elif rows == 2:
@@ -248,7 +248,7 @@ cdef inlined dot_block(real_t* c, const real_t* a, const real_t* b, dim_t ldc, d
 
 cdef inlined dot_product(const product_t* p, dim_t a_row, dim_t a_col) noexcept nogil:
     cdef real_t packed[3 * PACK]
-    cdef dim_t m, rows, k, depth, i, l
+    cdef dim_t m, rows, k, depth, i, j
     for m in range(0, p.M, 3):
         rows = p.M - m if p.M - m < 3 else 3
         if a_col == 1:
@@ -259,8 +259,8 @@ cdef inlined dot_product(const product_t* p, dim_t a_row, dim_t a_col) noexcept 
         while k < p.K:
             depth = p.K - k if p.K - k < PACK else PACK
             for i in range(rows):
-                for l in range(depth):
-                    packed[i * PACK + l] = p.a[(m + i) * a_row + (k + l) * a_col]
+                for j in range(depth):
+                    packed[i * PACK + j] = p.a[(m + i) * a_row + (k + j) * a_col]
             dot_block(p.c + m * p.ldc, packed, p.b + k, p.ldc, PACK, p.ldb, rows, p.N, depth, p.add or k > 0)
             k += PACK
 

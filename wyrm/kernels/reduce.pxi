@@ -1,8 +1,13 @@
 # Sums, dot products and the row-wise softmax.  A sum runs in several vector accumulators in a fixed order, so it is the
 # same from run to run on one instruction set.
 
-cdef real_t total(const real_t* x, dim_t n) noexcept nogil:
-    """sum of x"""
+cdef enum:
+    # Numbers (or rows) added one after the other before they go into a larger sum: rounding then grows with the square
+    # root of their count, not with the count.
+    SUM_BLOCK = 1024
+
+
+cdef inline real_t total_block(const real_t* x, dim_t n) noexcept nogil:
     cdef vec_t s0 = vec_zero(), s1 = vec_zero(), s2 = vec_zero(), s3 = vec_zero()
     cdef dim_t i = 0
     while i + 4 * LANES <= n:
@@ -17,6 +22,16 @@ cdef real_t total(const real_t* x, dim_t n) noexcept nogil:
     if i < n:
         s1 = vec_add(s1, vec_load_part(x + i, n - i))
     return vec_sum(vec_add(vec_add(s0, s1), vec_add(s2, s3)))
+
+
+cdef real_t total(const real_t* x, dim_t n) noexcept nogil:
+    """sum of x"""
+    cdef double sum = 0
+    while n > SUM_BLOCK:
+        sum += total_block(x, SUM_BLOCK)
+        x += SUM_BLOCK
+        n -= SUM_BLOCK
+    return <real_t> (sum + total_block(x, n))
 
 
 cdef inline vec_t dot_lanes(const real_t* a, const real_t* b, dim_t n) noexcept nogil:
@@ -61,7 +76,7 @@ cdef void row_dots(real_t* y, const real_t* a, const real_t* b, dim_t a_stride, 
 
 
 cdef inlined sum_columns_block(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, vec_t alpha,
-                                   dim_t vectors, bint add) noexcept nogil:
+                               dim_t vectors, bint add) noexcept nogil:
     # `vectors` <= 4 whole vectors of columns; a constant at every call.
     cdef vec_t s[4]
     cdef dim_t r, k
@@ -77,13 +92,23 @@ cdef inlined sum_columns_block(real_t* y, const real_t* x, dim_t x_stride, dim_t
 cdef void sum_rows(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
                    real_t alpha, bint add) noexcept nogil:
     """y[c] (+)= alpha sum_r x[r, c]; rows x_stride apart."""
-    cdef vec_t factor = vec_set1(alpha), s
-    cdef dim_t c = 0, r
     cdef real_t scaled
     if cols == 1 and x_stride == 1:
         scaled = alpha * total(x, rows)
         y[0] = y[0] + scaled if add else scaled
         return
+    while rows > SUM_BLOCK:
+        sum_rows_block(y, x, x_stride, SUM_BLOCK, cols, alpha, add)
+        x += SUM_BLOCK * x_stride
+        rows -= SUM_BLOCK
+        add = True
+    sum_rows_block(y, x, x_stride, rows, cols, alpha, add)
+
+
+cdef void sum_rows_block(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
+                         real_t alpha, bint add) noexcept nogil:
+    cdef vec_t factor = vec_set1(alpha), s
+    cdef dim_t c = 0, r
     while c + 4 * LANES <= cols:
         sum_columns_block(y + c, x + c, x_stride, rows, factor, 4, add)
         c += 4 * LANES
@@ -190,8 +215,8 @@ cdef void softmax_back(real_t* dx, const real_t* dy, const real_t* y, dim_t rows
             i += LANES
         if i < (r + 1) * cols:
             vec_put_part(dx + i, vec_mul(vec_load_part(y + i, (r + 1) * cols - i),
-                                              vec_sub(vec_load_part(dy + i, (r + 1) * cols - i), shift)),
-                              (r + 1) * cols - i, add)
+                                         vec_sub(vec_load_part(dy + i, (r + 1) * cols - i), shift)),
+                         (r + 1) * cols - i, add)
 
 
 cdef void log_softmax(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols) noexcept nogil:
@@ -224,5 +249,5 @@ cdef void log_softmax_back(real_t* dx, const real_t* dy, const real_t* y, dim_t 
             i += LANES
         if i < (r + 1) * cols:
             vec_put_part(dx + i, vec_fnma(vec_exp(vec_load_part(y + i, (r + 1) * cols - i)), s,
-                                               vec_load_part(dy + i, (r + 1) * cols - i)),
-                              (r + 1) * cols - i, add)
+                                          vec_load_part(dy + i, (r + 1) * cols - i)),
+                         (r + 1) * cols - i, add)

@@ -1,4 +1,4 @@
-# Cython declarations of simd.h and vecmath.h.  Include it after real_t is known: every kernel file speaks this vocabulary.
+# Cython declarations of simd.h and vecmath.h, which every kernel file speaks.  Include it after real_t is known.
 
 cdef extern from "simd.h" nogil:
     ctypedef struct vec_t:               # LANES elements of real_t

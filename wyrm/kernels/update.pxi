@@ -54,6 +54,44 @@ cdef inline dim_t row_at(const update_t* u, dim_t i) noexcept nogil:
     return <dim_t> u.rows[i] if u.rows != NULL else i
 
 
+ctypedef void (*update_kernel)(const update_t* u, const hyper_t* h) noexcept nogil
+
+cdef enum:
+    BLOCK = 64                   # rows of one element that are updated together
+
+
+cdef inline void update_blocks(update_kernel update, const update_t* u, const hyper_t* h, dim_t slots) noexcept nogil:
+    """Rows of one element each: gather a block of them, update it as one long row, scatter it."""
+    cdef real_t value[BLOCK]
+    cdef real_t state[2 * BLOCK]
+    cdef update_t block
+    cdef dim_t i = 0, j, k, row
+    cdef const real_t* from_state
+    cdef real_t* to_state
+    block.value = value
+    block.state = state
+    block.rows = NULL
+    block.n = 1
+    while i < u.n:
+        block.grad = u.grad + i
+        block.D = block.stride = u.n - i if u.n - i < BLOCK else BLOCK
+        block.state_stride = slots * block.D
+        for j in range(block.D):
+            row = row_at(u, i + j)
+            value[j] = u.value[row * u.stride]
+            from_state = u.state + row * u.state_stride
+            for k in range(slots):
+                state[k * block.D + j] = from_state[k]
+        update(&block, h)
+        for j in range(block.D):
+            row = row_at(u, i + j)
+            u.value[row * u.stride] = value[j]
+            to_state = u.state + row * u.state_stride
+            for k in range(slots):
+                to_state[k] = state[k * block.D + j]
+        i += block.D
+
+
 # --- SGD -----------------------------------------------------------------------------------------------------------
 
 cdef inline vec_t sgd_vector(vec_t w, vec_t g, const vectors_t* c, bint plain) noexcept nogil:
@@ -95,10 +133,12 @@ cdef inline void sgd_scalars(const update_t* u, real_t rate) noexcept nogil:
 cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
     """value <- soft((1 - lr l2) value - lr grad, lr l1).  Reads learning_rate, l2, l1, clip."""
     cdef update_t flat = flattened(u, 0)
-    if not is_plain(h):
-        sgd_dim(&flat, h, flat.D, False)
-    elif flat.D == 1:
+    if flat.D == 1 and is_plain(h):
         sgd_scalars(&flat, h.learning_rate)
+    elif flat.D == 1 and flat.n > 1:
+        update_blocks(sgd_rows, &flat, h, 0)
+    elif not is_plain(h):
+        sgd_dim(&flat, h, flat.D, False)
     elif flat.D == 4:
         sgd_dim(&flat, h, 4, True)
     elif flat.D == 8:
@@ -163,10 +203,10 @@ cdef void adagrad_rows(const update_t* u, const hyper_t* h) noexcept nogil:
     State: slot 0 is accum.  Reads learning_rate, eps, l2, l1, clip.
     """
     cdef update_t flat = flattened(u, 1)
-    if not is_plain(h):
+    if flat.D == 1 and flat.n > 1:
+        update_blocks(adagrad_rows, &flat, h, 1)
+    elif not is_plain(h):
         adagrad_dim(&flat, h, flat.D, False)
-    elif flat.D == 1:
-        adagrad_dim(&flat, h, 1, True)
     elif flat.D == 4:
         adagrad_dim(&flat, h, 4, True)
     elif flat.D == 8:
@@ -244,10 +284,10 @@ cdef void adam_rows(const update_t* u, const hyper_t* h) noexcept nogil:
 
     State: slot 0 is m, slot 1 is v.  Reads learning_rate, l2, clip, gain1, gain2, adam_rate, adam_eps.
     """
-    if not is_plain(h):
+    if u.D == 1 and u.n > 1:
+        update_blocks(adam_rows, u, h, 2)
+    elif not is_plain(h):
         adam_dim(u, h, u.D, False)
-    elif u.D == 1:
-        adam_dim(u, h, 1, True)
     elif u.D == 4:
         adam_dim(u, h, 4, True)
     elif u.D == 8:
@@ -336,8 +376,8 @@ cdef void ftrl_rows(const update_t* u, const hyper_t* h) noexcept nogil:
 
     State: slot 0 is z, slot 1 is accum.  beta > 0.  Reads learning_rate, beta, l2, l1, clip.
     """
-    if u.D == 1:
-        ftrl_dim(u, h, 1)
+    if u.D == 1 and u.n > 1:
+        update_blocks(ftrl_rows, u, h, 2)
     elif u.D == 4:
         ftrl_dim(u, h, 4)
     elif u.D == 8:

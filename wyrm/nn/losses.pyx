@@ -30,7 +30,7 @@ cdef Node fixed(object operand, str what):
 
 
 cdef object pointwise(int op, str what, object y_hat, object y, object weight):
-    return make(op, values_of(y_hat, what), fixed(y, what), fixed(weight, what))
+    return make(op, values_of(y_hat, what), fixed(values_of(y, what), what), fixed(weight, what))
 
 
 def squared_error(y_hat, y, weight=None):

@@ -230,6 +230,7 @@ cdef class RowState:
         wyrm_free(self.clock.moments.rates)
         wyrm_free(<void*> self.clock.moments.powers1)
         wyrm_free(<void*> self.clock.moments.powers2)
+        wyrm_free(<void*> self.clock.moments.roots2)
 
     def __repr__(self):
         return self.kind
@@ -240,6 +241,7 @@ cdef class RowState:
         cdef double ratio = beta1 / sqrt(beta2) if beta2 > 0 else 1
         cdef double* powers1
         cdef double* powers2
+        cdef double* roots2
         cdef dim_t j
         self.has_moments = self.lazy = True
         self.width = len(self.slots) * self.cols + STAMP
@@ -257,11 +259,13 @@ cdef class RowState:
         clock.rates = <rate_t*> wyrm_alloc(clock.capacity * sizeof(rate_t))
         clock.powers1 = powers1 = <double*> wyrm_alloc((clock.horizon + 1) * sizeof(double))
         clock.powers2 = powers2 = <double*> wyrm_alloc((clock.horizon + 1) * sizeof(double))
-        if clock.rates == NULL or powers1 == NULL or powers2 == NULL:
+        clock.roots2 = roots2 = <double*> wyrm_alloc((clock.horizon + 1) * sizeof(double))
+        if clock.rates == NULL or powers1 == NULL or powers2 == NULL or roots2 == NULL:
             raise MemoryError("no memory for the clock of Adam")
         for j in range(clock.horizon + 1):
             powers1[j] = pow(beta1, <double> j)
-            powers2[j] = pow(beta2, 0.5 * <double> j)
+            powers2[j] = pow(beta2, <double> j)
+            roots2[j] = pow(beta2, -0.5 * <double> j)
         return 0
 
     cdef int install(self, HogwildParameter parameter) except -1:

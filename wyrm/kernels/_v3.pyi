@@ -1,3 +1,0 @@
-table: object
-
-def addresses() -> dict[str, int]: ...

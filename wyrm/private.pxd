@@ -1,0 +1,34 @@
+from libc.stdint cimport uint32_t
+from wyrm.gradient cimport gradient_t
+from wyrm.kernels.table cimport dim_t, row_t
+from wyrm.parameter cimport storage_t
+from wyrm.replica cimport Replica
+
+cdef enum:
+    N_TIERS = 3
+
+ctypedef struct copy_t:
+    # One parameter of which a thread trains a copy of its own.
+    storage_t shared
+    storage_t mine               # rows of stride cols + width, values first
+    gradient_t* gradient         # of this thread
+    float* base                  # mine, as it was at the last merge
+    dim_t width                  # floats of optimiser state per row
+    uint32_t* touches            # [rows] steps that touched each row, while they are counted
+    row_t* order                 # [rows] rows by tier
+    dim_t tiers[4]               # tier k is order[tiers[k]] to order[tiers[k + 1]]
+
+cdef class PrivateCopies:
+    cdef copy_t* copies
+    cdef dim_t n
+    cdef readonly size_t bytes
+    cdef dim_t interval          # steps between two merges of the first tier
+    cdef dim_t steps
+    cdef bint counting
+
+    cdef int take(self, Replica replica, size_t budget, dim_t n_threads) except -1
+    cdef void pull(self) noexcept nogil
+    cdef void count(self) noexcept nogil
+    cdef void rank(self) noexcept nogil
+    cdef void hogwild_step(self) noexcept nogil
+    cdef void hogwild_merge(self, dim_t tiers) noexcept nogil
