@@ -1,5 +1,7 @@
 """Wyrm: sparse models on the CPU."""
 
+from wyrm.draw import draw as draw
+from wyrm.gradient_check import check_gradients as check_gradients
 from wyrm.kernels.dispatch import set_fast_math as set_fast_math
 from wyrm.leaf import IndexInputNode as IndexInputNode
 from wyrm.leaf import InputNode as InputNode

@@ -39,6 +39,7 @@ ctypedef struct gradient_t:
 cdef int index_slots(index_t* index) noexcept nogil
 cdef void free_index(index_t* index) noexcept nogil
 cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil
+cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil
 cdef int use_dense(gradient_t* gradient) noexcept nogil
 cdef void clear_gradient(gradient_t* gradient) noexcept nogil
 cdef void free_gradient(gradient_t* gradient) noexcept nogil

@@ -182,6 +182,19 @@ cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noex
     return 0
 
 
+cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil:
+    """Add to the gradient of one row."""
+    cdef float* into
+    cdef dim_t c
+    if merge(gradient, &row, 1) < 0:
+        return -1
+    gradient.source = NULL
+    into = gradient.values + gradient.merged[0] * gradient.cols
+    for c in range(gradient.cols):
+        into[c] += values[c]
+    return 0
+
+
 # --- Dense accumulation, clearing --------------------------------------------------------------------------------
 
 cdef int use_dense(gradient_t* gradient) noexcept nogil:

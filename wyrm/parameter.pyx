@@ -175,10 +175,12 @@ cdef class HogwildParameter:
     def copy_in(self, values, state):
         """Put back what copy_out() gave, into a state of the same width."""
         cdef const float[:, ::1] copy
-        cdef dim_t r
+        cdef dim_t r, width = self.storage.state_stride - (self.storage.cols if self.state_block == NULL else 0)
         np.asarray(self)[...] = values
         if state is not None and self.storage.state != NULL:
             copy = state
+            if copy.shape[0] != self.storage.rows or copy.shape[1] != width:
+                raise ValueError(f"{self!r}: expected state of shape {(self.storage.rows, width)}, got {state.shape}")
             for r in range(self.storage.rows):
                 memcpy(self.storage.state + r * self.storage.state_stride, &copy[r, 0], copy.shape[1] * sizeof(float))
 

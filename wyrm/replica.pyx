@@ -21,7 +21,7 @@ cdef class Replica:
     Its inputs start as those of the graph are; whoever runs it points them somewhere else, constants apart.
     """
 
-    def __cinit__(self, OperatorNode root):
+    def __cinit__(self, OperatorNode root not None):
         cdef Tape original = tape_of(root)
         cdef tape_t* tape = &self.tape
         cdef dim_t i

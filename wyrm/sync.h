@@ -27,6 +27,29 @@ static inline void wyrm_store(int *flag, int value) { __atomic_store_n(flag, val
 static inline Py_ssize_t wyrm_read(const Py_ssize_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
 #endif
 
+/* A meeting point of n threads that run without the GIL.  They meet every few microseconds, so they spin before they yield. */
+#ifdef _WIN32
+#include <windows.h>
+#define WYRM_YIELD() SwitchToThread()
+#else
+#include <sched.h>
+#define WYRM_YIELD() sched_yield()
+#endif
+typedef struct {
+    Py_ssize_t arrived, round;
+} wyrm_barrier;
+static inline void wyrm_meet(wyrm_barrier *barrier, Py_ssize_t n) {
+    Py_ssize_t round = wyrm_read(&barrier->round);
+    int spins = 0;
+    if (wyrm_fetch_add(&barrier->arrived, 1) == n - 1) {
+        wyrm_fetch_add(&barrier->arrived, -n);
+        wyrm_fetch_add(&barrier->round, 1);
+        return;
+    }
+    while (wyrm_read(&barrier->round) == round)
+        if (++spins > 2000) WYRM_YIELD();
+}
+
 #ifdef Py_GIL_DISABLED
 
 typedef PyMutex wyrm_mutex;

@@ -13,3 +13,6 @@ cdef extern from "sync.h" nogil:
     int wyrm_load(const int* flag)
     void wyrm_store(int* flag, int value)
     const bint WYRM_FREE_THREADED
+    ctypedef struct wyrm_barrier:
+        Py_ssize_t arrived, round
+    void wyrm_meet(wyrm_barrier* barrier, Py_ssize_t n)

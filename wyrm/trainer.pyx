@@ -11,6 +11,7 @@ import numpy as np
 
 from wyrm.blas_threads import single_threaded_blas
 from wyrm.callbacks import checked_callbacks
+from wyrm.deterministic cimport N_SHARDS, Reducer, Shards
 from wyrm.errors import describe
 from wyrm.feeds.base cimport Feed
 from wyrm.feeds import as_feed
@@ -26,13 +27,16 @@ from wyrm.progress import progress_bar
 from wyrm.replica cimport Replica
 from wyrm.snapshot import Snapshot
 from wyrm.threads import usable_threads
-from wyrm.worker cimport EVALUATE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, work_kind
+from wyrm.worker cimport EVALUATE, NOT_BY_EXAMPLE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, work_kind
 
 # Points a schedule is sampled at; between them the rate follows straight lines.
 cdef int RATE_POINTS = 4097
 
 # Of the 4 MB a thread may take, what private copies of parameters get.
 cdef size_t COPY_BYTES = 3 << 20
+
+# The rules whose state is made of sums, so that what several threads added to it adds up.
+cdef tuple ADDITIVE = ("SGD", "Adagrad")
 
 
 class Trainer:
@@ -51,6 +55,9 @@ class Trainer:
         Examples per step.
     seed : int, default 0
         Orders the examples of each epoch.
+    deterministic : bool, default False
+        Give up Hogwild's races: the same parameters bit for bit for any number of threads, given seed and batch size. Pays
+        with larger batches only, which the threads share; needs a feed over arrays.
 
     Attributes
     ----------
@@ -76,7 +83,7 @@ class Trainer:
     (array([[3.]], dtype=float32), array([[5.]], dtype=float32))
     """
 
-    def __init__(self, loss, optimizer, n_threads=None, batch_size=1, seed=0):
+    def __init__(self, loss, optimizer, n_threads=None, batch_size=1, seed=0, deterministic=False):
         if not isinstance(loss, OperatorNode):
             raise TypeError(f"Trainer: expected an operation as loss, got {type(loss).__name__}")
         if not (<OperatorNode> loss).learns:
@@ -88,12 +95,13 @@ class Trainer:
         self.n_threads = checked_count("n_threads", usable_threads() if n_threads is None else n_threads)
         self.batch_size = checked_count("batch_size", batch_size)
         self.seed = checked_count("seed", seed, least=0)
+        self.deterministic = bool(deterministic)
         self.history = History()
         self._teams = {}
 
     def __repr__(self):
         return (f"Trainer({describe(self.loss)}, {self.optimizer!r}, n_threads={self.n_threads}, "
-                f"batch_size={self.batch_size}, seed={self.seed})")
+                f"batch_size={self.batch_size}, seed={self.seed}, deterministic={self.deterministic})")
 
     # --- What users call -----------------------------------------------------------------------------------------
 
@@ -258,7 +266,9 @@ class Trainer:
         n_threads = self.n_threads
         if feed.n_examples >= 0:
             n_threads = max(1, min(n_threads, feed.n_examples // self.batch_size))
-        workers = self._workers(root, feed, kind, control, n_threads, output)
+        sharded = self.deterministic and kind == TRAIN
+        workers = self._workers(root, feed, kind, control, N_SHARDS if sharded else n_threads, output)
+        runners = self._reducers(workers, control, feed) if sharded else workers
         feed.start(order, n_threads, self.batch_size)
         parameters = [node.parameter for node in root.parameters()]
         for parameter in parameters:
@@ -269,14 +279,15 @@ class Trainer:
                 parameter.enter()
                 entered += 1
             with single_threaded_blas():
-                watch(workers, control, bar, callbacks, self)
+                watch(runners, control, bar, callbacks, self)
         finally:
             for parameter in parameters[:entered]:
                 parameter.leave()
         loss, examples = 0.0, 0
+        for runner in runners:
+            if runner.error is not None:
+                raise runner.error
         for worker in workers:
-            if worker.error is not None:
-                raise worker.error
             loss += worker.loss
             examples += worker.examples
         for worker in workers:
@@ -286,11 +297,27 @@ class Trainer:
                     f"this epoch. Likely causes: a learning rate that is too high ({self.optimizer!r}), or values in the "
                     f"feed that are too large: scale them to about 1"
                 )
+            if worker.status == NOT_BY_EXAMPLE:
+                raise ValueError(f"Trainer.predict: expected a node with one row per example, got {describe(root)}")
             if worker.status == -1:
                 raise MemoryError("no memory for a batch")
             if worker.status:
                 refuse_status(root, worker.replica.tape.failed, worker.status)
         return loss, examples
+
+    def _reducers(self, workers, Control control, Feed feed):
+        """The threads of a deterministic run over these workers, one for each part of a batch."""
+        cdef Optimizer optimizer = self.optimizer
+        cdef Replica replica = (<Worker> workers[0]).replica
+        if not feed.random_access:
+            raise TypeError(f"Trainer: deterministic=True needs a feed over arrays, got {type(feed).__name__}")
+        n_threads = min(self.n_threads, N_SHARDS)
+        for i in range(replica.tape.n_parameters):
+            if replica.storages[i].catch_up != NULL:
+                n_threads = 1
+        shards = Shards(workers, control, n_threads, feed.n_examples, self.batch_size)
+        parameters = [node.parameter for node in self.loss.parameters()]
+        return [Reducer(shards, i, optimizer.make_plan(parameters)) for i in range(n_threads)]
 
     def _workers(self, OperatorNode root, Feed feed, int kind, Control control, n_threads, output):
         cdef Worker worker
@@ -317,7 +344,7 @@ class Trainer:
                 worker.output = output
             if kind == TRAIN:
                 worker.use(optimizer, plans[i])
-                if n_threads > 1:
+                if n_threads > 1 and not self.deterministic and optimizer.rule in ADDITIVE:
                     worker.copies = PrivateCopies()
                     worker.copies.take(replica, COPY_BYTES, n_threads)
             workers.append(worker)
@@ -379,7 +406,7 @@ def watch(workers, Control control, bar, callbacks, trainer):
         raise
 
 
-def guarded(Worker worker, Control control):
+def guarded(worker, Control control):
     try:
         worker.run()
     except BaseException as error:

@@ -11,7 +11,9 @@ cdef enum work_kind:
     PREDICT = 2
 
 cdef enum:
-    NOT_FINITE = 100             # beside the status codes of instructions: a batch had a loss that is NaN or infinite
+    # Beside the status codes of instructions.
+    NOT_FINITE = 100             # a batch had a loss that is NaN or infinite
+    NOT_BY_EXAMPLE = 101         # a prediction has no row per example
 
 ctypedef struct control_t:
     # What the threads of a run share.
@@ -40,7 +42,7 @@ cdef class Worker:
     cdef float[:, ::1] output    # of PREDICT
     cdef readonly double loss    # sum over examples
     cdef readonly dim_t examples
-    cdef readonly int status
+    cdef int status
     cdef public object error     # an exception that stopped it, or None
 
     cdef int use(self, Optimizer optimizer, Plan plan) except -1
@@ -48,3 +50,5 @@ cdef class Worker:
     cdef void sync(self, dim_t n) noexcept nogil
     cdef void set_rate(self) noexcept nogil
     cdef int one(self, dim_t n) noexcept nogil
+    cdef int predict(self, dim_t n) noexcept nogil
+    cdef int gradients_of(self, dim_t n, dim_t batch) noexcept nogil

@@ -70,6 +70,8 @@ cdef class Worker:
 
     def run(self):
         """Work until the epoch is over or somebody says stop; without the GIL."""
+        if self.control is None or self.cursor is None:
+            raise TypeError("Worker: made by a Trainer only")
         with nogil:
             self.work()
         if self.status != OK:
@@ -88,7 +90,6 @@ cdef class Worker:
             self.status = self.one(n)
             if self.status != OK:
                 break
-            self.examples += n
             since += n
             if since >= PERIOD:
                 self.sync(since)
@@ -114,19 +115,38 @@ cdef class Worker:
         self.settings.step_shrinkage = rate * self.l1
 
     cdef int one(self, dim_t n) noexcept nogil:
-        """One batch of n examples; a status."""
+        """One batch of n examples, its step included; a status."""
+        cdef int status
+        if self.kind == PREDICT:
+            return self.predict(n)
+        status = self.gradients_of(n, n)
+        if status == OK and self.kind == TRAIN:
+            if self.copies is not None:
+                self.copies.hogwild_step()
+            hogwild_apply(&self.plan.plan)
+        return status
+
+    cdef int predict(self, dim_t n) noexcept nogil:
         cdef slot_t* root = self.replica.tape.root
         cdef dim_t r, c
+        cdef int status = tape_forward(&self.replica.tape)
+        if status == OK and root.rows != n:
+            return NOT_BY_EXAMPLE
+        if status == OK:
+            for r in range(n):
+                for c in range(root.cols):
+                    self.output[self.cursor.first + r, c] = root.value[r * root.cols + c]
+        return status
+
+    cdef int gradients_of(self, dim_t n, dim_t batch) noexcept nogil:
+        """Loss of n examples and, to train, their gradients, as a part of a batch; a status."""
+        cdef slot_t* root = self.replica.tape.root
+        cdef dim_t r
         cdef double loss
         cdef float weight
         cdef int status = tape_forward(&self.replica.tape)
         if status != OK:
             return status
-        if self.kind == PREDICT:
-            for r in range(root.rows):
-                for c in range(root.cols):
-                    self.output[self.cursor.first + r, c] = root.value[r * root.cols + c]
-            return OK
         if root.rows * root.cols == 1:
             loss = root.value[0]
         else:
@@ -135,17 +155,13 @@ cdef class Worker:
                 loss += kernels.total(root.value + r * root.cols, root.cols)
         if loss - loss != 0:
             return NOT_FINITE
-        # A root with a row per example is averaged over the batch; one that reduces the batch says itself how.
-        weight = 1
+        # A root with a row per example is averaged over the batch; one that reduces the batch says itself how, and
+        # counts by its share.
         if root.rows == n:
-            weight = 1.0 / n
-            self.loss += loss
+            weight = 1.0 / batch
         else:
-            self.loss += loss * n
-        if self.kind == TRAIN:
-            status = tape_backward(&self.replica.tape, weight)
-            if status == OK:
-                if self.copies is not None:
-                    self.copies.hogwild_step()
-                hogwild_apply(&self.plan.plan)
-        return status
+            weight = <float> n / batch
+            loss *= n
+        self.loss += loss
+        self.examples += n
+        return tape_backward(&self.replica.tape, weight) if self.kind == TRAIN else OK

@@ -24,6 +24,7 @@ RANKS = {
     "wyrm.node": 4,
     "wyrm.leaf": 5,
     "wyrm.replica": 5,
+    "wyrm.private": 6,
     "wyrm.ops": 6,
     "wyrm.draw": 6,
     "wyrm.gradient_check": 6,

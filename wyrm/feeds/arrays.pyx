@@ -60,6 +60,7 @@ cdef class ArrayFeed(Feed):
         cdef dim_t i
         if not isinstance(data, dict) or not data:
             raise TypeError(f"feed: expected a dict of input node to array, got {type(data).__name__}")
+        self.random_access = True
         self.keys = []
         self.kept = []
         self.n_columns = len(data)
@@ -227,6 +228,14 @@ cdef class ArrayCursor(Cursor):
             n = self.batch_size
         self.at += n
         return n if self.gather(self.first, n) == 0 else -1
+
+    cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
+        self.order = (<ArrayFeed> self.feed).order
+        self.first = first
+        if n == 1:
+            self.point(self.example(first))
+            return 1
+        return n if self.gather(first, n) == 0 else -1
 
     cdef void point(self, dim_t example) noexcept nogil:
         """Point the leaves at one example."""

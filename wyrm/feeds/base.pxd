@@ -11,10 +11,12 @@ cdef class Cursor:
     cdef dim_t at, end           # the share of the epoch that this cursor has taken and not yet laid down
 
     cdef dim_t next(self) noexcept nogil
+    cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil
     cdef bint take(self) noexcept nogil
 
 cdef class Feed:
     cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
+    cdef bint random_access      # its cursors can lay()
     cdef dim_t taken             # examples of the epoch that cursors have taken
     cdef dim_t share             # how many a cursor takes at a time
 

@@ -16,6 +16,10 @@ cdef class Cursor:
         """Lay the next batch into the leaves; the number of examples in it, 0 at the end, -1 when memory ran out."""
         return 0
 
+    cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
+        """Lay n examples of the epoch's order, from `first` on; n, -1 when memory ran out, -2 if it can't."""
+        return -2
+
     cdef bint take(self) noexcept nogil:
         """Take another share of the epoch; false at its end."""
         self.at = wyrm_fetch_add(&self.feed.taken, self.feed.share)

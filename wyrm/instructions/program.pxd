@@ -21,8 +21,7 @@ cdef enum status:
     WEIGHTS_DIFFER = 6           # a weight per index wanted
     TARGETS_DIFFER = 7           # a target (or a bag of targets) per row wanted
     NO_ROWS = 8
-    NOT_ONE_COLUMN = 9
-    OUT_OF_MEMORY = 10
+    OUT_OF_MEMORY = 9
 
 ctypedef struct instruction_t
 ctypedef struct op_t

@@ -1,10 +1,14 @@
 # What rows missed while they had no gradient, made up when they are read.
 #
-# Rows may repeat: a row that is current stays as it is.  A row's stamp is moved before its values, so that of two
-# threads that meet at a row in a Hogwild run only one, as a rule, makes up what it missed.
+# Rows may repeat: a row that is current stays as it is.  A thread first moves the row's stamp and only then changes the
+# row, so of several threads that find a row behind one makes up what it missed; in a Hogwild run another may read
+# the row a moment too early, by design.
 
 from libc.math cimport exp, expm1, sqrt
 from libc.string cimport memcpy, memset
+
+cdef extern from "stamp.h" nogil:
+    bint wyrm_move_stamp(void* stamp, const void* before, const void* after)
 
 
 cdef inline double load_double(const real_t* p) noexcept nogil:
@@ -41,24 +45,26 @@ cdef void catch_up_decay(const update_t* u, const decay_clock_t* clock, double d
     """value <- max(0, P |value| - Q) sign(value) from the row's stamp to (decay, shrinkage); the stamp becomes that."""
     cdef dim_t i, row, after = sizeof(double) // sizeof(real_t) if clock.l2 else 0
     cdef real_t* stamp
-    cdef double row_decay, row_shrinkage, change = 0, missed = 0
+    cdef double row_decay, row_shrinkage, found_decay, found_shrinkage, change = 0, missed = 0
     cdef double last_decay = decay, last_shrinkage = shrinkage      # of the row before: equal stamps share an exp
     for i in range(u.n):
         row = row_at(u, i)
         stamp = u.state + row * u.state_stride + clock.stamp
-        row_decay = load_double(stamp) if clock.l2 else 0
-        row_shrinkage = load_double(stamp + after) if clock.l1 else 0
+        found_decay = row_decay = load_double(stamp) if clock.l2 else 0
+        found_shrinkage = row_shrinkage = load_double(stamp + after) if clock.l1 else 0
         if row_decay < clock.whole_decay or (not clock.l2 and row_shrinkage < clock.whole_shrinkage):
             row_decay = clock.whole_decay
             row_shrinkage = clock.whole_shrinkage
-        # Later than now: another thread has been here since.
-        if row_decay > decay or (row_decay == decay and (row_shrinkage == shrinkage or not clock.l2
-                                                         and row_shrinkage > shrinkage)):
+        # Later than now: another thread has been here since.  Both sums grow at every step with a rate.
+        if row_decay >= decay if clock.l2 else row_shrinkage >= shrinkage:
             continue
         if clock.l2:
-            store_double(stamp, decay)
-        if clock.l1:
-            store_double(stamp + after, shrinkage)
+            if not wyrm_move_stamp(stamp, &found_decay, &decay):
+                continue
+            if clock.l1:
+                store_double(stamp + after, shrinkage)
+        elif not wyrm_move_stamp(stamp, &found_shrinkage, &shrinkage):
+            continue
         if row_decay != last_decay or row_shrinkage != last_shrinkage:
             change = expm1(row_decay - decay)
             missed = shrinkage - (1 + change) * row_shrinkage
@@ -372,13 +378,12 @@ cdef void catch_up_moments(const update_t* u, const moment_clock_t* clock, int64
     cdef dim_t i, row
     cdef real_t* value
     cdef real_t* m
-    cdef int64_t stamp, summed = -1         # equal stamps share the sums
+    cdef int64_t found, stamp, summed = -1  # equal stamps share the sums
     for i in range(u.n):
         row = row_at(u, i)
         m = u.state + row * u.state_stride
-        memcpy(&stamp, m + clock.stamp, sizeof(int64_t))
-        if stamp < clock.whole:
-            stamp = clock.whole
+        memcpy(&found, m + clock.stamp, sizeof(int64_t))
+        stamp = found if found > clock.whole else clock.whole
         if stamp >= now:
             continue
         if stamp != summed:
@@ -387,7 +392,8 @@ cdef void catch_up_moments(const update_t* u, const moment_clock_t* clock, int64
         value = u.value + row * u.stride
         if stamp == 0 and missed.change == 0:
             continue
-        memcpy(m + clock.stamp, &now, sizeof(int64_t))
+        if not wyrm_move_stamp(m + clock.stamp, &found, &now):
+            continue
         if stamp == 0:
             decay_row(value, u.D, <real_t> missed.change, 0)
         elif formula_holds(m, m + u.D, u.D, &missed, clock.eps):

@@ -6,7 +6,7 @@ from wyrm.parameter cimport HogwildParameter, storage_t
 ctypedef struct settings_t:
     # What one optimiser does at a step; its threads share it.
     hyper_t hyper                # as the kernels want it
-    double learning_rate
+    double learning_rate, l2, l1
     double keep                  # 1 - learning_rate l2, at least 0
     double step_decay            # -log(keep), at most 690
     double step_shrinkage        # learning_rate l1
@@ -26,6 +26,8 @@ ctypedef struct target_t:
 
 ctypedef void (*step_fn)(const target_t* target, const settings_t* settings) noexcept nogil
 
+cdef void set_learning_rate(settings_t* settings, double rate) noexcept nogil
+
 cdef class RowState:
     cdef readonly str kind
     cdef readonly tuple slots    # names of the slots of a row
@@ -33,7 +35,10 @@ cdef class RowState:
     cdef clock_t clock
     cdef bint lazy, has_moments
 
+    cdef dict get(self, HogwildParameter parameter)
+    cdef int set(self, HogwildParameter parameter, object saved) except -1
     cdef int install(self, HogwildParameter parameter) except -1
+    cdef void add_stamps(self, dim_t n) noexcept
     cdef int make_tables(self, dim_t rows, double beta1, double beta2, double eps) except -1
 
 cdef void hogwild_step(const target_t* target, const settings_t* settings) noexcept nogil

@@ -8,7 +8,9 @@ row was last current; the arithmetic is in wyrm/kernels/catch_up.pxi.
 Threads of a Hogwild run race on rows and stamps; the clocks themselves are advanced atomically, so no step is lost.
 """
 
-from libc.math cimport INFINITY, ceil, exp, expm1, fmax, log, pow, sqrt
+import numpy as np
+
+from libc.math cimport INFINITY, ceil, exp, expm1, fmax, log, log1p, pow, sqrt
 from libc.string cimport memcpy, memset
 from wyrm.gradient cimport clear_gradient
 from wyrm.kernels.dispatch cimport kernels
@@ -22,6 +24,16 @@ cdef extern from "optim/clock.h" nogil:
 
 cdef enum:
     STAMP = sizeof(double) // sizeof(float)      # floats of a stamp
+
+
+cdef void set_learning_rate(settings_t* settings, double rate) noexcept nogil:
+    """Change the rate, and what follows from it, in settings that have l2 and l1."""
+    cdef double decay = rate * settings.l2
+    settings.learning_rate = rate
+    settings.hyper.learning_rate = <float> rate
+    settings.keep = 1 - decay if decay < 1 else 0
+    settings.step_decay = -log1p(-decay) if settings.keep > 0 else 690
+    settings.step_shrinkage = rate * settings.l1
 
 
 cdef inline void all_rows(update_t* u, const storage_t* storage) noexcept nogil:
@@ -211,7 +223,7 @@ cdef int64_t power_of_two(int64_t at_least) noexcept:
 cdef class RowState:
     """What the state beside a parameter's rows means, and its clock. It lives as the parameter's `state_kind`.
 
-    A row's state is its slots, each as wide as the row, then its stamp.
+    A row's state is its slots, each as wide as the row, then its stamps.
     """
 
     def __cinit__(self, str kind, tuple slots, dim_t cols, bint l2, bint l1):
@@ -219,12 +231,11 @@ cdef class RowState:
         self.slots = slots
         self.cols = cols
         self.width = len(slots) * cols
-        self.clock.decay.stamp = self.clock.moments.stamp = self.width
         self.clock.decay.l2 = l2
         self.clock.decay.l1 = l1
         self.lazy = l2 or l1
         if self.lazy:
-            self.width += (l2 + l1) * STAMP
+            self.add_stamps(l2 + l1)
 
     def __dealloc__(self):
         wyrm_free(self.clock.moments.rates)
@@ -235,6 +246,12 @@ cdef class RowState:
     def __repr__(self):
         return self.kind
 
+    cdef void add_stamps(self, dim_t n) noexcept:
+        # Aligned where the state lies beside the values: a row is then a whole number of stamps.
+        self.width += (self.cols + self.width) % STAMP
+        self.clock.decay.stamp = self.clock.moments.stamp = self.width
+        self.width += n * STAMP
+
     cdef int make_tables(self, dim_t rows, double beta1, double beta2, double eps) except -1:
         """Turn the state into one of Adam: a ring of rates, and powers of the betas."""
         cdef moment_clock_t* clock = &self.clock.moments
@@ -244,7 +261,7 @@ cdef class RowState:
         cdef double* roots2
         cdef dim_t j
         self.has_moments = self.lazy = True
-        self.width = len(self.slots) * self.cols + STAMP
+        self.add_stamps(1)
         clock.beta1, clock.beta2, clock.eps = beta1, beta2, eps
         clock.log_beta1 = log(beta1) if beta1 > 0 else -INFINITY
         clock.log_beta2 = log(beta2) if beta2 > 0 else -INFINITY
@@ -278,4 +295,78 @@ cdef class RowState:
             parameter.storage.catch_up = hogwild_catch_up_moments
         elif self.lazy:
             parameter.storage.catch_up = hogwild_catch_up_decay
+        return 0
+
+    cdef dict get(self, HogwildParameter parameter):
+        """Copies of the slots, and the clock; the rows are brought current first."""
+        cdef storage_t* storage = &parameter.storage
+        cdef moment_clock_t* moments = &self.clock.moments
+        cdef rate_t* rate
+        cdef float[:, ::1] copy
+        cdef dim_t r, k
+        saved = {"kind": self.kind, "slots": {}, "clock": {}}
+        parameter.make_current()
+        parameter.enter()
+        try:
+            for k, name in enumerate(self.slots):
+                saved["slots"][name] = np.empty((storage.rows, storage.cols), dtype=np.float32)
+                copy = saved["slots"][name]
+                for r in range(storage.rows):
+                    memcpy(&copy[r, 0], storage.state + r * storage.state_stride + k * storage.cols,
+                           storage.cols * sizeof(float))
+            if self.has_moments:
+                saved["clock"] = {"steps": moments.steps, "hand": self.clock.hand}
+                if moments.n_rates > 0:
+                    rate = moments.rates + ((moments.n_rates - 1) & (moments.capacity - 1))
+                    saved["clock"]["rate"] = {
+                        "start": rate.start, "learning_rate": rate.learning_rate, "keep": rate.keep,
+                        "step_decay": rate.step_decay, "decay": rate.decay,
+                    }
+            elif self.lazy:
+                saved["clock"] = {"decay": self.clock.decay.decay, "shrinkage": self.clock.decay.shrinkage}
+        finally:
+            parameter.leave()
+        return saved
+
+    cdef int set(self, HogwildParameter parameter, object saved) except -1:
+        """Take over what get() gave."""
+        cdef storage_t* storage = &parameter.storage
+        cdef moment_clock_t* moments = &self.clock.moments
+        cdef decay_clock_t* decay = &self.clock.decay
+        cdef const float[:, ::1] copy
+        cdef rate_t rate
+        cdef dim_t r, k
+        shape = parameter.shape
+        if saved["kind"] != self.kind:
+            raise ValueError(f"optimiser state: expected that of {self.kind}, got {saved['kind']}")
+        slots = [np.ascontiguousarray(saved["slots"][name], dtype=np.float32) for name in self.slots]
+        for name, slot in zip(self.slots, slots):
+            if slot.shape != shape:
+                raise ValueError(f"optimiser state: expected {name} of shape {shape}, got {slot.shape}")
+        clock = saved["clock"]
+        memset(&rate, 0, sizeof(rate))
+        if self.has_moments and "rate" in clock:
+            rate.start, rate.learning_rate = clock["rate"]["start"], clock["rate"]["learning_rate"]
+            rate.keep, rate.step_decay = clock["rate"]["keep"], clock["rate"]["step_decay"]
+            rate.decay = clock["rate"]["decay"]
+        parameter.make_current()
+        parameter.enter()
+        try:
+            for r in range(storage.rows):
+                memset(storage.state + r * storage.state_stride, 0, self.width * sizeof(float))
+            for k in range(len(slots)):
+                copy = slots[k]
+                for r in range(storage.rows):
+                    memcpy(storage.state + r * storage.state_stride + k * storage.cols, &copy[r, 0],
+                           storage.cols * sizeof(float))
+            if self.has_moments:
+                moments.steps = moments.whole = clock["steps"]
+                moments.n_rates = "rate" in clock
+                moments.rates[0] = rate
+                self.clock.hand = clock["hand"] if 0 <= clock["hand"] < storage.rows else 0
+            elif self.lazy:
+                decay.decay = decay.whole_decay = clock["decay"]
+                decay.shrinkage = decay.whole_shrinkage = clock["shrinkage"]
+        finally:
+            parameter.leave()
         return 0

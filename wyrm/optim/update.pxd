@@ -12,12 +12,12 @@ ctypedef struct plan_t:
 cdef class Plan:
     cdef plan_t plan
     cdef tuple nodes             # the ParameterNodes the targets came from, or None
-    cdef list parameters         # the HogwildParameter of each target
+    cdef list parameters, states # the HogwildParameter and the RowState, or None, of each target
 
 cdef class Optimizer:
     cdef settings_t settings
     cdef step_fn step_fn
-    cdef readonly dict _settings # as given, by name
+    cdef dict _settings          # the others, by name
     cdef str rule
     cdef object rate             # a float or a schedule
     cdef double progress_
@@ -26,7 +26,6 @@ cdef class Optimizer:
     cdef dict plans              # further ones, by their nodes
     cdef object __weakref__
 
-    cdef int set_rate(self, double rate) except -1
     cdef str kind(self)
     cdef RowState claim(self, HogwildParameter parameter)
     cdef Plan make_plan(self, list parameters)

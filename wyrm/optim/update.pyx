@@ -5,22 +5,21 @@ seen and found again by identity, so a step in a loop makes no Python object. A 
 replicas and applies them without the GIL.
 """
 
-import math
 import numbers
+import threading
+from weakref import ref
 
 import numpy as np
 
 cimport cython
-from libc.math cimport INFINITY, log
-from libc.string cimport memcpy, memset
-from weakref import ref
+from libc.math cimport INFINITY
+from libc.string cimport memset
 from wyrm.errors import describe
-from wyrm.gradient cimport clear_gradient, gradient_t
+from wyrm.gradient cimport gradient_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport ParameterNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
-from wyrm.optim.state cimport clock_t, hogwild_step, hogwild_step_decay, hogwild_step_moments
-from wyrm.parameter cimport storage_t
+from wyrm.optim.state cimport hogwild_step, hogwild_step_decay, hogwild_step_moments, set_learning_rate
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_take
 
 cdef enum:
@@ -28,6 +27,9 @@ cdef enum:
     WORTH_RELEASING = 20_000
 
     MAX_PLANS = 16
+
+# Held while an optimiser claims a parameter: laying out its state may wait, and give up the GIL.
+cdef object claiming = threading.Lock()
 
 # Slots of a row's state.
 cdef dict SLOTS = {"SGD": (), "Adagrad": ("accumulator",), "Adam": ("m", "v"), "FTRL": ("z", "n")}
@@ -126,8 +128,8 @@ cdef class Optimizer:
         self.rule = rule
         self.plans = {}
         memset(&self.settings, 0, sizeof(self.settings))
-        self.settings.hyper.l2 = checked_settings["l2"]
-        self.settings.hyper.l1 = checked_settings.get("l1", 0.0)
+        self.settings.l2 = self.settings.hyper.l2 = checked_settings["l2"]
+        self.settings.l1 = self.settings.hyper.l1 = checked_settings.get("l1", 0.0)
         self.settings.hyper.eps = checked_settings.get("eps", 0.0)
         self.settings.hyper.beta = checked_settings.get("beta", 0.0)
         self.settings.hyper.gain1 = 1.0 - checked_settings.get("beta1", 0.0)
@@ -157,7 +159,7 @@ cdef class Optimizer:
             rate = checked(f"{self.rule}: learning_rate", value, 0, 1e30, "a number >= 0 or a schedule")
             value = rate
         self.rate = value
-        self.set_rate(rate)
+        set_learning_rate(&self.settings, rate)
 
     @property
     def schedule(self):
@@ -173,28 +175,24 @@ cdef class Optimizer:
     def progress(self, value):
         cdef double progress = checked(f"{self.rule}: progress", value, 0, 1, "a number from 0 to 1")
         if callable(self.rate):
-            self.set_rate(self._rate_at(self.rate, progress))
+            set_learning_rate(&self.settings, self._rate_at(self.rate, progress))
         self.progress_ = progress
+
+    @property
+    def settings(self):
+        """dict: the other settings, by the names of the constructor's arguments; a copy."""
+        return dict(self._settings)
 
     def _rate_at(self, schedule, double progress):
         rate = schedule(progress)
         return checked(f"{self.rule}: learning_rate from {schedule!r} at progress {progress}", rate, 0, 1e30, "a number >= 0")
-
-    cdef int set_rate(self, double rate) except -1:
-        cdef double decay = rate * <double> self._settings["l2"]
-        self.settings.learning_rate = rate
-        self.settings.hyper.learning_rate = <float> rate
-        self.settings.keep = 1 - decay if decay < 1 else 0
-        self.settings.step_decay = -log(self.settings.keep) if self.settings.keep > 1e-299 else 690
-        self.settings.step_shrinkage = rate * <double> self._settings.get("l1", 0.0)
-        return 0
 
     def __repr__(self):
         given = "".join(f", {name}={value!r}" for name, value in self._settings.items() if value)
         return f"{type(self).__name__}(learning_rate={self.rate!r}{given})"
 
     def __reduce__(self):
-        return _rebuild, (type(self), self.rate, self._settings)
+        return _rebuild, (type(self), self.rate, dict(self._settings))
 
     # --- Steps ---------------------------------------------------------------------------------------------------
 
@@ -247,13 +245,12 @@ cdef class Optimizer:
                             f"put it in a list, [{describe(parameters)}]")
         try:
             nodes = tuple(parameters)
-            nodes = nodes if len(set(nodes)) == len(nodes) else tuple(dict.fromkeys(nodes))
         except TypeError:
             raise TypeError(f"{self.rule}: expected a sequence of ParameterNode, got {type(parameters).__name__}") from None
         for i, node in enumerate(nodes):
             if not isinstance(node, ParameterNode):
                 raise TypeError(f"{self.rule}: expected ParameterNodes, got {type(node).__name__} at position {i}")
-        return nodes
+        return nodes if len(set(nodes)) == len(nodes) else tuple(dict.fromkeys(nodes))
 
     cdef Plan plan_of(self, object parameters):
         """The plan for these nodes, made if there is none yet."""
@@ -282,6 +279,7 @@ cdef class Optimizer:
         cdef RowState state
         cdef dim_t i
         plan.parameters = parameters
+        plan.states = []
         plan.plan.settings = &self.settings
         plan.plan.step = self.step_fn
         plan.plan.targets = <target_t*> wyrm_alloc(len(parameters) * sizeof(target_t))
@@ -290,6 +288,7 @@ cdef class Optimizer:
         for i in range(len(parameters)):
             parameter = parameters[i]
             state = self.claim(parameter)
+            plan.states.append(state)
             target = plan.plan.targets + i
             target.storage = &parameter.storage
             target.gradient = NULL
@@ -356,7 +355,7 @@ cdef class Optimizer:
         cdef bint l2 = self._settings["l2"] > 0, l1 = self._settings.get("l1", 0.0) > 0
         if self.rule == "SGD" and not l2 and not l1:
             return None
-        with cython.critical_section(parameter):
+        with claiming:
             living = [other for other in [entry() for entry in parameter.optimizers] if other is not None]
             kind = self.kind()
             if living:
@@ -377,6 +376,73 @@ cdef class Optimizer:
                 living.append(self)
             parameter.optimizers[:] = [ref(other) for other in living]
         return state
+
+    def _storages(self, parameters):
+        """The HogwildParameters of nodes, or those given themselves."""
+        if parameters is None:
+            parameters = self._bound()
+        parameters = tuple(parameters)
+        if all(isinstance(parameter, HogwildParameter) for parameter in parameters):
+            return list(parameters)
+        return [node.parameter for node in self._checked_nodes(parameters)]
+
+    def get_state(self, parameters=None):
+        """What training has to be resumed with: progress, and for each parameter the state beside its rows.
+
+        Parameters
+        ----------
+        parameters : sequence of ParameterNode or HogwildParameter, optional
+            Default: those the optimiser was made with.
+
+        Returns
+        -------
+        dict
+            ``"progress"``, ``"learning_rate"`` (of the next step) and ``"parameters"``, a list with a dict for each: ``"kind"``,
+            ``"slots"`` (float32 arrays of the parameter's shape, by name) and ``"clock"`` (numbers); None for a
+            parameter without state, as under plain SGD. Values and settings are not in it.
+        """
+        cdef HogwildParameter parameter
+        cdef RowState state
+        cdef list saved = []
+        for parameter in self._storages(parameters):
+            state = self.claim(parameter)
+            saved.append(None if state is None else state.get(parameter))
+        return {"progress": self.progress_, "learning_rate": self.settings.learning_rate, "parameters": saved}
+
+    def set_state(self, state, parameters=None):
+        """Go on from what :meth:`get_state` gave.
+
+        An optimiser of the same settings, over parameters that have been given the values of that time, then takes the
+        very steps that the first one would have taken.
+
+        Parameters
+        ----------
+        state : dict
+            As :meth:`get_state` gives it.
+        parameters : sequence of ParameterNode or HogwildParameter, optional
+            As many as the state was taken from, in the same order; default: those the optimiser was made with.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another kind of optimiser, or its shapes or their number differ.
+        """
+        cdef HogwildParameter parameter
+        cdef RowState row_state
+        storages = self._storages(parameters)
+        saved = state["parameters"]
+        if len(saved) != len(storages):
+            raise ValueError(f"{self.rule}: expected the state of {len(storages)} parameters, got that of {len(saved)}")
+        for parameter, one in zip(storages, saved):
+            row_state = self.claim(parameter)
+            if (row_state is None) != (one is None):
+                raise ValueError(f"{self.rule}: expected {'no state' if one else 'the state of ' + self.kind()} for the "
+                                 f"parameter of shape {parameter.shape}, got {one['kind'] if one else 'none'}")
+            if row_state is not None:
+                row_state.set(parameter, one)
+        self.progress = state["progress"]
+        if not callable(self.rate):
+            self.learning_rate = state["learning_rate"]
 
 
 def _rebuild(cls, rate, settings):
