@@ -7,7 +7,8 @@ PY := $(VENV)/bin/python
 ARGS ?=
 
 SOURCES := $(shell find wyrm -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.h')
-CODE := setup.py wyrm models tests benchmarks examples
+FOLDERS := $(wildcard wyrm models tests benchmarks examples docs)
+CODE := setup.py $(filter-out docs,$(FOLDERS))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,6 +19,7 @@ help:  ## this list
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name it: make PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(VENV) and compiling: a few minutes, once."
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python -m venv failed (Debian: apt install python3-venv)"; exit 1; }
 
 # The packages that building needs go into the same environment, so nothing is downloaded or compiled twice.
@@ -101,5 +103,5 @@ wheel: $(VENV)/built  ## a wheel of this platform, in dist/
 
 clean:  ## remove what was built (the environment stays: rm -r .venv)
 	rm -rf build dist *.egg-info .benchmarks .hypothesis .pytest_cache .mypy_cache .ruff_cache $(VENV)/built
-	find wyrm models tests benchmarks examples \( -name '*.so' -o -name '*.c' \) -delete
-	find wyrm models tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
+	find $(FOLDERS) \( -name '*.so' -o -name '*.c' \) -delete
+	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +

@@ -11,7 +11,8 @@ from wyrm.optim import SGD, Adagrad
 
 
 def progress(n_steps, name, show):
-    return tqdm(range(n_steps), desc=name, unit=" steps", disable=not show, leave=False, mininterval=0.1)
+    disable = None if show else True  # None: only where nobody looks at it, as in a file
+    return tqdm(range(n_steps), desc=name, unit=" steps", disable=disable, leave=False, mininterval=0.1)
 
 
 def regression(rng, show, n_steps=20_000):

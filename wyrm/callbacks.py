@@ -27,9 +27,43 @@ class Callback:
         """Called every :attr:`interval` seconds while threads train; return True to end training."""
 
 
+class Checkpoint(Callback):
+    """Saves the trainer after every few epochs, with :meth:`wyrm.Trainer.save`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Replaced as a whole each time.
+    every : int, default 1
+        Epochs between two checkpoints.
+
+    Examples
+    --------
+    >>> from wyrm.callbacks import Checkpoint
+    >>> Checkpoint("model.ckpt", every=5)
+    Checkpoint('model.ckpt', every=5)
+    """
+
+    def __init__(self, path, every=1):
+        if not isinstance(every, int) or every < 1:
+            raise ValueError(f"Checkpoint: expected every >= 1, got {every!r}")
+        self.path = path
+        self.every = every
+
+    def __repr__(self):
+        return f"Checkpoint({self.path!r}, every={self.every})"
+
+    def on_epoch(self, trainer):
+        if len(trainer.history.loss) % self.every == 0:
+            trainer.save(self.path)
+
+
 class _AfterEpoch(Callback):
     def __init__(self, function):
-        self.on_epoch = function
+        self._function = function
+
+    def on_epoch(self, trainer):
+        return self._function(trainer)
 
 
 def checked_callbacks(callbacks):

@@ -223,8 +223,11 @@ cdef void clear_gradient(gradient_t* gradient) noexcept nogil:
     gradient.hashed = False
     gradient.source = NULL
     if gradient.dense_touched:
-        memset(gradient.dense, 0, gradient.rows * gradient.cols * sizeof(float))
         gradient.dense_touched = False
+        if gradient.rows * gradient.cols == 1:
+            gradient.dense[0] = 0
+        else:
+            memset(gradient.dense, 0, gradient.rows * gradient.cols * sizeof(float))
 
 
 cdef void free_gradient(gradient_t* gradient) noexcept nogil:

@@ -198,25 +198,30 @@ cdef class IndexInputNode(Node):
 
     cdef int room(self, dim_t n, dim_t bags) except -1:
         """Buffers for n indices in `bags` bags."""
-        cdef row_t* grown
+        cdef row_t* rows = self.row_buffer
+        cdef row_t* offsets = self.offset_buffer
         if self.list.busy:
             raise RuntimeError(f"{describe(self)}: another thread is running a graph on it")
-        if n > self.row_capacity or self.row_buffer == NULL:
-            grown = <row_t*> wyrm_alloc(2 * (n + 8) * sizeof(row_t))
-            if grown == NULL:
-                raise MemoryError(f"{describe(self)}: no memory for {n} indices")
-            wyrm_free(self.row_buffer)
-            self.row_buffer = grown
-            self.row_capacity = 2 * (n + 8)
+        if n > self.row_capacity or rows == NULL:
+            rows = <row_t*> wyrm_alloc(2 * (n + 8) * sizeof(row_t))
         if bags + 1 > self.offset_capacity:
-            grown = <row_t*> wyrm_alloc(2 * (bags + 8) * sizeof(row_t))
-            if grown == NULL:
-                raise MemoryError(f"{describe(self)}: no memory for {bags} bags")
+            offsets = <row_t*> wyrm_alloc(2 * (bags + 8) * sizeof(row_t))
+        if rows == NULL or offsets == NULL:
+            if rows != self.row_buffer:
+                wyrm_free(rows)
+            if offsets != self.offset_buffer:
+                wyrm_free(offsets)
+            raise MemoryError(f"{describe(self)}: no memory for {n} indices in {bags} bags")
+        if rows != self.row_buffer:
+            wyrm_free(self.row_buffer)
+            self.row_buffer = rows
+            self.row_capacity = 2 * (n + 8)
+        if offsets != self.offset_buffer:
             wyrm_free(self.offset_buffer)
-            self.offset_buffer = grown
+            self.offset_buffer = offsets
             self.offset_capacity = 2 * (bags + 8)
-        self.list.rows = self.row_buffer
-        self.list.offsets = self.offset_buffer
+        self.list.rows = rows
+        self.list.offsets = offsets
         self.list.version = wyrm_next(&last_version)
         return 0
 
@@ -237,23 +242,25 @@ cdef class IndexInputNode(Node):
         cdef row_t low = 0
         cdef const row_t[::1] rows
         cdef const row_t[::1] starts
+        cdef bint cut = False                    # into bags by offsets
         what = describe(self)
-        offsets = None
         if isinstance(indices, tuple) and len(indices) == 2 and not isinstance(indices[0], numbers.Number):
             indices, offsets = indices
+            cut = True
         array = as_rows(indices, what)
         if array.ndim == 0:
             array = array.reshape(1)
         if array.ndim == 2:
-            if offsets is not None:
+            if cut:
                 raise ValueError(f"{what}: expected a flat sequence of indices beside offsets, got shape {array.shape}")
+            cut = True
             offsets = np.arange(0, array.size + 1, array.shape[1]) if array.size else np.zeros(len(array) + 1, int)
             array = array.reshape(-1)
         elif array.ndim != 1:
             raise ValueError(f"{what}: expected a sequence of indices or an array (bags, k), got shape {array.shape}")
         rows = array
         n = rows.shape[0]
-        if offsets is not None:
+        if cut:
             starts = as_offsets(offsets, n, what)
             bags = starts.shape[0] - 1
         else:
@@ -261,7 +268,7 @@ cdef class IndexInputNode(Node):
         self.room(n, bags)
         if n:
             memcpy(self.row_buffer, &rows[0], n * sizeof(row_t))
-        if offsets is not None:
+        if cut:
             memcpy(self.offset_buffer, &starts[0], (bags + 1) * sizeof(row_t))
         else:
             self.offset_buffer[0] = 0
@@ -286,6 +293,8 @@ cdef object as_rows(object indices, str what):
                          f"for bags of different sizes give (indices, offsets)") from error
     except OverflowError as error:
         raise IndexError(f"{what}: an index is too large for any table; expected 0 to {MAX_ROW}") from error
+    if array.size > MAX_ROW:
+        raise ValueError(f"{what}: expected at most {MAX_ROW} indices, got {array.size}")
     if array.size == 0 and array.ndim <= 2:
         return np.zeros(array.shape, dtype=np.int32)
     if array.dtype.kind == "O" and all(isinstance(i, int) for i in array.ravel()):
@@ -302,7 +311,10 @@ cdef object as_rows(object indices, str what):
 
 cdef object as_offsets(object offsets, dim_t n, str what):
     """A contiguous int32 array that cuts n indices into bags."""
-    array = np.asarray(offsets)
+    try:
+        array = np.asarray(offsets)
+    except ValueError as error:
+        raise ValueError(f"{what}: expected offsets as a flat sequence of integers, got a ragged one") from error
     if array.ndim != 1 or array.size < 2 or array.dtype.kind not in "iu":
         raise ValueError(f"{what}: expected offsets as a sequence of at least two integers, got shape {array.shape}, "
                          f"dtype {array.dtype}")

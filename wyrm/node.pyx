@@ -22,7 +22,7 @@ from wyrm.instructions.program cimport (
 from wyrm.instructions.table cimport find_op
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.parameter cimport all_finite, as_matrix
-from wyrm.sync cimport wyrm_drop, wyrm_lock, wyrm_mutex, wyrm_take, wyrm_unlock
+from wyrm.sync cimport wyrm_drop, wyrm_load, wyrm_lock, wyrm_mutex, wyrm_take, wyrm_unlock
 from wyrm.tape cimport tape_is_current
 from wyrm.errors import describe, refuse_not_finite, refuse_shapes
 
@@ -565,6 +565,10 @@ cdef object matmul(object left, object right):
     return make(OP_MATMUL, a, b, None, None, None, 0, 0, transpose_a, transpose_b)
 
 
+cdef inline bint is_running(Tape tape) noexcept:
+    return tape is not None and wyrm_load(&tape.busy) != 0
+
+
 @cython.trashcan(True)
 cdef class OperatorNode(Node):
     """A node that an operation computes from others."""
@@ -607,6 +611,8 @@ cdef class OperatorNode(Node):
         cdef Tape tape = self.newest(&at)
         cdef slot_t* slot
         cdef float[:, ::1] copy
+        if tape is None and (is_running(self.tape) or any([is_running(other[0]) for other in self.others or ()])):
+            raise RuntimeError(f"{describe(self)}: another thread is running its graph")
         if tape is None:
             raise RuntimeError(f"{describe(self)} has no value yet: call forward() on it, or on a node that uses it")
         # The leaves of a tape may be gone when its root is: leave them alone.
@@ -658,6 +664,8 @@ cdef class OperatorNode(Node):
             raise ValueError(f"{describe(self)}.backward: expected a weight that is finite in float32, got {weight}")
         if not self.learns:
             raise ValueError(f"{describe(self)}.backward: it depends on no parameter, so there is nothing to learn")
+        if is_running(tape):
+            raise RuntimeError(f"{describe(self)}.backward: another thread is running its graph")
         if tape is None or not tape.tape.ran:
             raise RuntimeError(f"{describe(self)}.backward: call its forward() first")
         if not tape_is_current(&tape.tape):
@@ -701,15 +709,15 @@ cdef class ConstantNode(Node):
     cdef int room(self, dim_t rows) except -1:
         """A buffer for `rows` rows, content undefined."""
         cdef dim_t wanted = rows * self.data.cols
+        cdef float* grown
         if self.data.busy:
             raise RuntimeError(f"{describe(self)}: another thread is running a graph on it")
         if wanted > self.capacity:
-            wyrm_free(self.data.value)
-            self.capacity = 0
-            self.data.value = <float*> wyrm_alloc(wanted * sizeof(float))
-            if self.data.value == NULL:
-                self.data.rows = 0
+            grown = <float*> wyrm_alloc(wanted * sizeof(float))
+            if grown == NULL:
                 raise MemoryError(f"{describe(self)}: no memory for {wanted} values")
+            wyrm_free(self.data.value)
+            self.data.value = grown
             self.capacity = wanted
         self.data.rows = rows
         self.data.version += 1

@@ -1,5 +1,6 @@
 """Shared storage of parameters: the values, and the optimiser's state beside them."""
 
+import sys
 import time
 
 import numpy as np
@@ -78,6 +79,8 @@ cdef class HogwildParameter:
         cdef dim_t rows = values.shape[0], cols = values.shape[1]
         if rows > MAX_ROWS:
             raise ValueError(f"HogwildParameter: expected at most {MAX_ROWS} rows, got {rows}")
+        if values.size > sys.maxsize // 4:
+            raise MemoryError(f"HogwildParameter: no memory for {rows} x {cols} float32 values")
         self.optimizers = []
         self.block = <float*> wyrm_alloc(rows * cols * sizeof(float))
         if self.block == NULL:
@@ -156,33 +159,6 @@ cdef class HogwildParameter:
 
     def __reduce__(self):
         return HogwildParameter, (np.array(self.value),)
-
-    def copy_out(self):
-        """Copies of the values and of the optimiser's state as they lie there; the state is None without one."""
-        cdef dim_t width = self.storage.state_stride
-        cdef float[:, ::1] copy
-        cdef dim_t r
-        if self.storage.state == NULL:
-            return np.array(self), None
-        if self.state_block == NULL:
-            width -= self.storage.cols
-        state = np.empty((self.storage.rows, width), dtype=np.float32)
-        copy = state
-        for r in range(self.storage.rows):
-            memcpy(&copy[r, 0], self.storage.state + r * self.storage.state_stride, width * sizeof(float))
-        return np.array(self), state
-
-    def copy_in(self, values, state):
-        """Put back what copy_out() gave, into a state of the same width."""
-        cdef const float[:, ::1] copy
-        cdef dim_t r, width = self.storage.state_stride - (self.storage.cols if self.state_block == NULL else 0)
-        np.asarray(self)[...] = values
-        if state is not None and self.storage.state != NULL:
-            copy = state
-            if copy.shape[0] != self.storage.rows or copy.shape[1] != width:
-                raise ValueError(f"{self!r}: expected state of shape {(self.storage.rows, width)}, got {state.shape}")
-            for r in range(self.storage.rows):
-                memcpy(self.storage.state + r * self.storage.state_stride, &copy[r, 0], copy.shape[1] * sizeof(float))
 
     cdef int make_current(self) except -1:
         """Make up what all rows have missed under a lazy optimiser."""

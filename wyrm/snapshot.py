@@ -1,13 +1,22 @@
 """Copies of parameters and optimiser state, to go back to."""
 
+import numpy as np
+
 
 class Snapshot:
-    """What parameters and their optimiser state hold now.
+    """What parameters and their optimiser state hold.
 
     Parameters
     ----------
     parameters : list of HogwildParameter
     optimizer : Optimizer
+
+    Attributes
+    ----------
+    values : list of ndarray of float32
+        A copy of each parameter's values.
+    state : dict
+        As ``optimizer.get_state(parameters)`` gives it.
     """
 
     def __init__(self, parameters, optimizer):
@@ -17,9 +26,11 @@ class Snapshot:
 
     def update(self):
         """Take a new copy."""
-        self._copies = [parameter.copy_out() for parameter in self._parameters]
+        self.values = [np.array(parameter.value) for parameter in self._parameters]
+        self.state = self._optimizer.get_state(self._parameters)
 
     def restore(self):
         """Put the copy back."""
-        for parameter, (values, state) in zip(self._parameters, self._copies, strict=True):
-            parameter.copy_in(values, state)
+        for parameter, values in zip(self._parameters, self.values, strict=True):
+            parameter.value = values
+        self._optimizer.set_state(self.state, self._parameters)

@@ -6,11 +6,13 @@ It makes a replica of the loss for each thread, lets the threads draw examples f
 
 import threading
 import time
+from dataclasses import asdict
 
 import numpy as np
 
 from wyrm.blas_threads import single_threaded_blas
 from wyrm.callbacks import checked_callbacks
+from wyrm.checkpoint import read_checkpoint, write_checkpoint
 from wyrm.deterministic cimport N_SHARDS, Reducer, Shards
 from wyrm.errors import describe
 from wyrm.feeds.base cimport Feed
@@ -37,6 +39,16 @@ cdef size_t COPY_BYTES = 3 << 20
 
 # The rules whose state is made of sums, so that what several threads added to it adds up.
 cdef tuple ADDITIVE = ("SGD", "Adagrad")
+
+
+class FitState:
+    """What a fit() has to know to go on after an interruption."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+        self.history = History()
+        self.best_loss = float("inf")
+        self.best = None                 # Snapshot of the best parameters, under early stopping
 
 
 class Trainer:
@@ -98,6 +110,7 @@ class Trainer:
         self.deterministic = bool(deterministic)
         self.history = History()
         self._teams = {}
+        self._fit = None                 # of a fit() that can be gone on with: see save()
 
     def __repr__(self):
         return (f"Trainer({describe(self.loss)}, {self.optimizer!r}, n_threads={self.n_threads}, "
@@ -148,11 +161,11 @@ class Trainer:
         cdef Feed source = as_feed(feed)
         held_out = None if validation is None else as_feed(validation)
         parameters = [node.parameter for node in self.loss.parameters()]
-        history = History()
-        best, best_loss = None, np.inf
+        state = self._resumable(epochs)
+        history = state.history
         good = Snapshot(parameters, self.optimizer)
         total = source.n_examples * epochs
-        for epoch in range(epochs):
+        for epoch in range(len(history.loss), epochs):
             with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose) as bar:
                 started = time.perf_counter()
                 try:
@@ -176,23 +189,29 @@ class Trainer:
                     history.validation_loss.append(validation_loss)
                     self.history.validation_loss.append(validation_loss)
                 bar.finish(history)
-            self.optimizer.progress = min(1.0, (epoch + 1) / epochs)
-            if held_out is not None and validation_loss < best_loss:
-                best_loss, history.best_epoch = validation_loss, epoch
+            self.optimizer.progress = (epoch + 1) / epochs
+            good.update()
+            if held_out is not None and validation_loss < state.best_loss:
+                state.best_loss, history.best_epoch = validation_loss, epoch
                 if patience is not None:
-                    best = Snapshot(parameters, self.optimizer)
-            if epoch + 1 < epochs:
-                good.update()
+                    state.best = Snapshot(parameters, self.optimizer)
             if any([callback.on_epoch(self) for callback in callbacks]):
                 history.stopped = "callback"
                 break
             if patience is not None and epoch - history.best_epoch >= patience:
                 history.stopped = "patience"
                 break
-        if best is not None:
-            best.restore()
+        if state.best is not None:
+            state.best.restore()
+        self._fit = None
         self.history.stopped, self.history.best_epoch = history.stopped, history.best_epoch
         return history
+
+    def _resumable(self, epochs):
+        """The state of this fit(): that of the one a checkpoint was taken in, or a new one."""
+        if self._fit is None or self._fit.epochs != epochs:
+            self._fit = FitState(epochs)
+        return self._fit
 
     def partial_fit(self, feed, *, shuffle=False):
         """Train once over some more examples, at the optimiser's present learning rate.
@@ -208,6 +227,7 @@ class Trainer:
             Mean loss over the examples, each before its step.
         """
         cdef Feed source = as_feed(feed)
+        self._fit = None
         loss, examples = self._run(self.loss, source, TRAIN, self._order(source, shuffle), None, (), 0, 0)
         return loss / examples
 
@@ -245,6 +265,75 @@ class Trainer:
         output = np.empty((source.n_examples, node.shape[1]), dtype=np.float32)
         self._run(node, source, PREDICT, None, None, (), 0, 0, output)
         return output
+
+    def save(self, path):
+        """Write a checkpoint: parameters, optimiser state, history, and where training is.
+
+        Call it between epochs, such as from :class:`wyrm.callbacks.Checkpoint`. The file is replaced as a whole:
+        a process that dies meanwhile leaves the old one.
+
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        parameters = [node.parameter for node in self.loss.parameters()]
+        record = {
+            "batch_size": self.batch_size, "seed": self.seed, "deterministic": self.deterministic,
+            "optimizer": repr(self.optimizer), "history": asdict(self.history), "fit": None,
+        }
+        snapshots = {"last": Snapshot(parameters, self.optimizer)}
+        if self._fit is not None:
+            record["fit"] = {"epochs": self._fit.epochs, "best_loss": self._fit.best_loss,
+                             "history": asdict(self._fit.history)}
+            if self._fit.best is not None:
+                snapshots["best"] = self._fit.best
+        write_checkpoint(path, snapshots, record)
+
+    @classmethod
+    def resume(cls, path, loss, optimizer, n_threads=None):
+        """A trainer that goes on from a checkpoint.
+
+        Build the same graph and the same optimiser as before; their parameters and state are filled in. A
+        :meth:`fit` that was interrupted goes on where it was when it is called with the same number of epochs, and with
+        one thread ends bit for bit as if nothing had happened.
+
+        Parameters
+        ----------
+        path : str or path-like
+        loss, optimizer, n_threads : as in :class:`Trainer`
+
+        Returns
+        -------
+        Trainer
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If it is no whole checkpoint, or of another graph or optimiser.
+        """
+        values, states, record = read_checkpoint(path)
+        trainer = cls(loss, optimizer, n_threads, record["batch_size"], record["seed"], record["deterministic"])
+        parameters = [node.parameter for node in loss.parameters()]
+        shapes = [tuple(array.shape) for array in values["last"]]
+        if shapes != [parameter.shape for parameter in parameters]:
+            raise ValueError(f"{path}: expected parameters of shapes {[p.shape for p in parameters]}, found {shapes}")
+        if record["optimizer"] != repr(optimizer):
+            raise ValueError(f"{path}: it was made with {record['optimizer']}, not {optimizer!r}")
+        if record["fit"] is not None:
+            trainer._fit = FitState(record["fit"]["epochs"])
+            trainer._fit.best_loss = record["fit"]["best_loss"]
+            trainer._fit.history = History(**record["fit"]["history"])
+        for name in ("best", "last"):
+            if name in values:
+                for parameter, array in zip(parameters, values[name]):
+                    parameter.value = array
+                optimizer.set_state(states[name], parameters)
+                if name == "best":
+                    trainer._fit.best = Snapshot(parameters, optimizer)
+        trainer.history = History(**record["history"])
+        return trainer
 
     # --- One pass ------------------------------------------------------------------------------------------------
 

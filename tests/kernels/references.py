@@ -1,6 +1,7 @@
 """What the tests of the kernels share: sizes, and NumPy references in double precision."""
 
 import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
@@ -41,6 +42,11 @@ BINARY_SLOPES = {
     "multiply": (lambda a, b: b + 0 * a, lambda a, b: a + 0 * b),
     "divide": (lambda a, b: 1 / b + 0 * a, lambda a, b: -a / b**2),
 }
+
+
+def examples(**strategies):
+    """hypothesis.given with as many examples as a suite that runs everything per instruction set can afford."""
+    return lambda test: settings(max_examples=50)(given(**strategies)(test))
 
 
 def normal(k, rng, shape, scale=1.0):

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from kernels.references import SEEDS, SIZES, assert_close, normal
+from kernels.references import SEEDS, SIZES, assert_close, examples, normal
 from scipy.special import expit
 
 
-@given(n=SIZES, seed=SEEDS)
+@examples(n=SIZES, seed=SEEDS)
 def test_squared_error(k, n, seed):
     rng = np.random.default_rng(seed)
     y_hat, y = normal(k, rng, n), normal(k, rng, n)
@@ -16,7 +15,7 @@ def test_squared_error(k, n, seed):
     assert_close(k, slope, 2 * (y_hat - y))
 
 
-@given(n=SIZES, seed=SEEDS)
+@examples(n=SIZES, seed=SEEDS)
 def test_logistic_with_labels(k, n, seed):
     rng = np.random.default_rng(seed)
     z, y = normal(k, rng, n, scale=8), rng.integers(0, 2, n).astype(np.float64)
@@ -26,7 +25,7 @@ def test_logistic_with_labels(k, n, seed):
     assert_close(k, slope, (1 - 2 * y) * expit((1 - 2 * y) * z))
 
 
-@given(n=SIZES, seed=SEEDS)
+@examples(n=SIZES, seed=SEEDS)
 def test_logistic_with_probabilities(k, n, seed):
     rng = np.random.default_rng(seed)
     z, y = normal(k, rng, n, scale=4), rng.uniform(size=n).astype(k.dtype).astype(np.float64)
@@ -46,7 +45,7 @@ def test_logistic_of_large_logits(k, size):
     np.testing.assert_allclose(slope, [likely, -unlikely, unlikely, -likely], rtol=8 * k.eps, atol=denormal)
 
 
-@given(n=SIZES, seed=SEEDS)
+@examples(n=SIZES, seed=SEEDS)
 def test_hinge(k, n, seed):
     rng = np.random.default_rng(seed)
     y_hat, y = normal(k, rng, n), rng.choice([-1.0, 1.0], n)

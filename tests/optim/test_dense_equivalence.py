@@ -50,7 +50,8 @@ def sometimes_zero(step, rng):
 
 
 def check(value, reference):
-    np.testing.assert_allclose(value, reference, rtol=1e-6, atol=1e-6)
+    if not (np.abs(value - reference) <= 1e-6 + 1e-6 * np.abs(reference)).all():  # cheaper than assert_allclose
+        np.testing.assert_allclose(value, reference, rtol=1e-6, atol=1e-6)
 
 
 def draw_step(rng, rows, cols, most, scale):
@@ -83,35 +84,54 @@ def compare(rule, settings, *, rows, cols, steps, schedule=constant, scale=1.0, 
         check(kept, reference.w)
 
 
-@pytest.mark.parametrize("schedule", [constant, random, in_runs, sometimes_zero], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("schedule", [constant, random, in_runs], ids=lambda f: f.__name__)
 @pytest.mark.parametrize(("rule", "settings"), SETTINGS, ids=NAMES)
 def test_sparse_steps_are_the_dense_algorithm(rule, settings, schedule):
-    if rule == "FTRL" and schedule is sometimes_zero:
-        pytest.skip("a rate of 0 has no place in FTRL's formula")
-    compare(rule, settings, rows=60, cols=5, steps=250, schedule=schedule)
+    compare(rule, settings, rows=60, cols=5, steps=150, schedule=schedule)
+
+
+@pytest.mark.parametrize(("rule", "settings"), [pair for pair in SETTINGS if pair[0] != "FTRL"])
+def test_rates_of_zero(rule, settings):
+    compare(rule, settings, rows=60, cols=5, steps=100, schedule=sometimes_zero)
+
+
+def test_ftrl_stands_still_at_a_rate_of_zero():
+    # Its formula divides by the rate; a schedule may still end there.
+    rng = np.random.default_rng(0)
+    table = wyrm.ParameterNode(rng.normal(size=(4, 3)))
+    graph = SparseGraph(table)
+    optimizer = optim.FTRL(0.1, l1=0.01)
+    for rate in (0.1, 0.0, 0.1):
+        optimizer.learning_rate = rate
+        before = table.value.copy()
+        graph.read([1, 2], rng.normal(size=(2, 3)))
+        graph.backward()
+        optimizer.step([table])
+        assert (table.value == before).all() == (rate == 0)
+        assert np.isfinite(table.value).all()
 
 
 @pytest.mark.parametrize(("rule", "settings"), SETTINGS, ids=NAMES)
 def test_rows_that_wait_for_long(rule, settings):
-    compare(rule, settings, rows=4000, cols=3, steps=1500, schedule=in_runs)
+    compare(rule, settings, rows=3000, cols=2, steps=700, schedule=in_runs)
 
 
 @pytest.mark.parametrize(("rule", "settings"), SETTINGS, ids=NAMES)
 def test_state_apart_from_the_values_while_a_view_is_alive(rule, settings):
-    compare(rule, settings, rows=60, cols=5, steps=150, schedule=random, view=True, look=40)
+    compare(rule, settings, rows=60, cols=5, steps=100, schedule=random, view=True, look=40)
 
 
 @pytest.mark.parametrize("cols", [1, 2, 3, 4, 7, 8, 9, 16, 17, 31, 32, 33, 64, 100])
 @pytest.mark.parametrize("rule", ["SGD", "Adagrad", "Adam", "FTRL"])
 @pytest.mark.parametrize("settings", [{}, {"l2": 0.1, "clip": (-0.5, 0.25)}], ids=["plain", "l2-clip"])
 def test_every_width(rule, settings, cols):
-    compare(rule, settings, rows=20, cols=cols, steps=40, look=7)
+    compare(rule, settings, rows=20, cols=cols, steps=25, look=7)
 
 
 @pytest.mark.parametrize("settings", [{}, {"l2": 0.05}], ids=["plain", "l2"])
 def test_adam_remembers_more_rates_than_it_has_room_for(settings):
-    # The ring holds 1024 rates; rows wait up to 3000 steps under a new rate at each.
-    compare("Adam", settings, rows=300, cols=2, steps=3000, schedule=random)
+    # The ring holds 1024 rates; rows wait up to 2500 steps under a new rate at each.
+    compare("Adam", settings, rows=300, cols=2, steps=2500, schedule=random)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e-5, 1e-7, 1e-9])
@@ -119,7 +139,7 @@ def test_adam_remembers_more_rates_than_it_has_room_for(settings):
 def test_adam_where_eps_counts(scale, betas):
     # Gradients about as small as eps: the moves of missed steps no longer follow the formula's leading term.
     settings = {"beta1": betas[0], "beta2": betas[1]}
-    compare("Adam", settings, rows=200, cols=3, steps=600, scale=scale)
+    compare("Adam", settings, rows=150, cols=3, steps=400, scale=scale)
 
 
 @pytest.mark.parametrize("rule", ["SGD", "Adagrad", "Adam"])

@@ -96,9 +96,7 @@ def test_defaults():
 def test_repr():
     assert repr(SGD(0.5)) == "SGD(learning_rate=0.5)"
     assert repr(SGD(0.5, l2=0.1, clip=(-1, 1))) == "SGD(learning_rate=0.5, l2=0.1, clip=(-1.0, 1.0))"
-    assert repr(Adagrad(LinearDecay(0.5, 0.1))) == (
-        "Adagrad(learning_rate=LinearDecay(start=0.5, end=0.1), eps=1e-10)"
-    )
+    assert repr(Adagrad(LinearDecay(0.5, 0.1))) == ("Adagrad(learning_rate=LinearDecay(start=0.5, end=0.1), eps=1e-10)")
 
 
 def test_no_stray_attributes():
@@ -149,7 +147,7 @@ def test_progress_out_of_range(progress):
 
 
 def test_a_schedule_that_gives_nonsense():
-    with pytest.raises(TypeError, match="learning_rate from .* at progress 0.0"):
+    with pytest.raises(TypeError, match=r"learning_rate from .* at progress 0\.0"):
         SGD(lambda progress: "fast")
     optimizer = SGD(lambda progress: 0.5 - progress)
     with pytest.raises(ValueError, match=r"at progress 0\.75: expected a number >= 0, got -0\.25"):
@@ -171,8 +169,14 @@ def test_an_exception_in_a_schedule_gets_through():
 @pytest.mark.parametrize("cls", ALL)
 def test_foreign_objects_are_named(cls):
     weights = parameter()
-    for wrong in ([weights, 3], [np.zeros((2, 2))], [wyrm.InputNode(1.0)], [weights.parameter], {"w": weights}):
-        with pytest.raises(TypeError, match=r"expected ParameterNodes, got (int|ndarray|InputNode|HogwildParameter|str) at"):
+    for wrong, name in (
+        ([weights, 3], "int at position 1"),
+        ([np.zeros((2, 2))], "ndarray at position 0"),
+        ([wyrm.InputNode(1.0)], "InputNode"),
+        ([weights.parameter], "HogwildParameter"),
+        ({"w": weights}, "str"),
+    ):
+        with pytest.raises(TypeError, match=rf"expected ParameterNodes, got {name}"):
             cls(0.1, wrong)
         with pytest.raises(TypeError, match="expected ParameterNodes"):
             cls(0.1).step(wrong)
@@ -246,9 +250,17 @@ def test_any_sequence_of_nodes_in_any_order():
     first, second = parameter(1, 1), parameter(1, 1)
     graphs = DenseGraph(first), DenseGraph(second)
     optimizer = SGD(0.25, [first])
-    for nodes in ([first, second], (second, first), iter([first, second]), [first], None, {second: 1}, [first, second]):
+    both = [first, second]
+    for nodes, stepped in (
+        (both, both),
+        ((second, first), both),
+        (iter(both), both),
+        ([first], [first]),
+        (None, [first]),
+        ({second: 1}, [second]),
+        (both, both),
+    ):
         before = first.value[0, 0], second.value[0, 0]
-        stepped = [first] if nodes is None or nodes == [first] else [second] if isinstance(nodes, dict) else [first, second]
         for graph in graphs:
             graph.backward([[1.0]])
         optimizer.step(nodes)
@@ -286,21 +298,19 @@ def test_an_input_graph_of_the_readme():
     assert intercept.value[0, 0] == pytest.approx(5, abs=0.05)
 
 
-def test_nan_gradients_reach_the_weights():
-    # Clipping doesn't hide them: a trainer looks for NaN.
-    for cls in ALL:
-        table = parameter(4, 9)
-        graph = SparseGraph(table)
-        optimizer = cls(0.1, clip=(-1, 1))
+@pytest.mark.parametrize("cls", ALL)
+def test_infinite_gradients_are_clipped(cls):
+    table, same = parameter(4, 9), parameter(4, 9)
+    graphs = SparseGraph(table), SparseGraph(same)
+    optimizer = cls(0.1, clip=(-1, 1))
+    for graph, weight in zip(graphs, (3e38, 1.0), strict=True):
         graph.read([2], np.ones((1, 9)))
-        for _ in range(3):
-            graph.backward()  # 1, 2, 3
-        for _ in range(130):
-            graph.loss.backward(3e38)
-        gradient = table.gradient[2]
-        assert np.isinf(gradient).all()
-        optimizer.step([table])
-        assert np.isfinite(table.value).all()
+        graph.loss.backward(weight)
+        graph.loss.backward(weight)
+    assert np.isinf(table.gradient[2]).all()
+    optimizer.step([table, same])
+    np.testing.assert_array_equal(table.value, same.value)
+    assert np.isfinite(table.value).all()
 
 
 # --- State ---------------------------------------------------------------------------------------------------------

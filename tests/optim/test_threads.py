@@ -131,11 +131,11 @@ def test_reading_while_another_trains(optimizer, cols):
     for _ in range(STEPS):
         expected = (1 - 0.001) * expected - 0.01 * optimizer.settings.get("l1", 0)
     np.testing.assert_allclose(shared.value[15_000:], expected, rtol=1e-5)
-    del optimizer
 
 
 @pytest.mark.parametrize(
-    ("cls", "settings"), [(SGD, {"l2": 0.1}), (SGD, {"l1": 0.1}), (Adagrad, {"l2": 0.1, "l1": 0.1}), (Adam, {"l2": 0.1})]
+    ("cls", "settings"),
+    [(SGD, {"l2": 0.1}), (SGD, {"l1": 0.1}), (Adagrad, {"l2": 0.1, "l1": 0.1}), (Adam, {"l2": 0.1})],
 )
 def test_of_several_readers_one_makes_up_what_rows_missed(cls, settings):
     shared = wyrm.HogwildParameter(np.ones((30_000, 8)))

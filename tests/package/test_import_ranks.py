@@ -37,13 +37,14 @@ RANKS = {
     "wyrm.progress": 8,
     "wyrm.snapshot": 8,
     "wyrm.worker": 8,
-    "wyrm.trainer": 9,
-    "wyrm.io": 9,
-    "wyrm.datasets": 10,
-    "wyrm.models": 11,
-    "wyrm.config": 12,
-    "wyrm": 13,  # wyrm/__init__.py
-    "wyrm.__main__": 14,
+    "wyrm.deterministic": 9,
+    "wyrm.trainer": 10,
+    "wyrm.io": 10,
+    "wyrm.datasets": 11,
+    "wyrm.models": 12,
+    "wyrm.config": 13,
+    "wyrm": 14,  # wyrm/__init__.py
+    "wyrm.__main__": 15,
 }
 
 # Cython: strings first, so that the examples in docstrings are not taken for imports, then comments.

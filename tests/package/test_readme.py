@@ -14,3 +14,11 @@ def test_examples_run(root):
         exec(compile(block, f"README.md, example {number}", "exec"), names)
     assert np.allclose(names["slope"].value, 3.0, atol=0.05)
     assert np.allclose(names["intercept"].value, 5.0, atol=0.05)
+    assert names["history"].loss[-1] < 0.01
+
+
+def test_links_lead_somewhere(root, project_files):
+    for page in (path for path in project_files if path.suffix == ".md"):
+        for target in re.findall(r"\]\(([^)\s#]+)", (root / page).read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (root / page.parent / target).exists(), f"{page} links to {target}"

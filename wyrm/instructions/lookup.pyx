@@ -5,13 +5,14 @@ weight per index.  code.n[0] is set for the mean of a bag; code.n[1] is where pa
 """
 
 from libc.string cimport memcpy
-from wyrm.gradient cimport lookup_slots
+from wyrm.gradient cimport gradient_t, lookup_slots
 from wyrm.instructions.program cimport (
     NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION, OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER,
     flat, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.kernels.table cimport bags_t, dim_t, slots_t
+from wyrm.parameter cimport storage_t
 
 
 cdef inline dim_t packed_size(instruction_t* code) noexcept nogil:
@@ -62,11 +63,17 @@ cdef inline int begin(bags_t* bags, instruction_t* code) noexcept nogil:
 
 
 # --- embedding ---------------------------------------------------------------------------------------------------
+#
+# A single row, as in factorisation with one example per step, is copied on the spot.
 
 cdef int embedding_shape(instruction_t* code) noexcept nogil:
     code.out.rows = code.index.n
     code.out.cols = code.storage.cols
     code.work = size(code.out)
+    if code.index.n == 1:
+        code.forward, code.backward = embedding_one, embedding_one_back
+    else:
+        code.forward, code.backward = embedding, embedding_back
     return NO_ROWS if code.index.n == 0 else OK
 
 
@@ -85,6 +92,29 @@ cdef int embedding_back(instruction_t* code) noexcept nogil:
     if lookup_slots(&slots, code.gradient, code.index) < 0:
         return OUT_OF_MEMORY
     kernels.scatter(&slots, code.out.grad, &bags)
+    return OK
+
+
+cdef int embedding_one(instruction_t* code) noexcept nogil:
+    cdef storage_t* storage = code.storage
+    if code.index.high >= storage.rows:
+        return ROW_OUT_OF_RANGE
+    if storage.catch_up != NULL:
+        storage.catch_up(storage, code.index.rows, 1)
+    memcpy(code.out.value, storage.value + code.index.rows[0] * storage.stride, storage.cols * sizeof(float))
+    return OK
+
+
+cdef int embedding_one_back(instruction_t* code) noexcept nogil:
+    cdef gradient_t* gradient = code.gradient
+    if gradient.n > 0 or gradient.capacity == 0 or gradient.dense != NULL:
+        return embedding_back(code)
+    gradient.touched[0] = code.index.rows[0]
+    memcpy(gradient.values, code.out.grad, gradient.cols * sizeof(float))
+    gradient.n = 1
+    gradient.hashed = False
+    gradient.source = code.index
+    gradient.source_version = code.index.version
     return OK
 
 

@@ -83,11 +83,12 @@ cdef void catch_up_decay(const update_t* u, const decay_clock_t* clock, double d
 # where P_k is the weight decay from step k to now.  The terms vanish as (beta1 / sqrt(beta2))^j, so `horizon` of them
 # are enough.  With weights g_j = a_j h_j of sum S, the mean H of h_j and its central moments relative to H,
 #
-#     sum_j g_j / (sqrt(v) + eps h_j) = S / (sqrt(v) + eps H) (1 + q^2 M2 - q^3 M3 + O(q^4 M4))      q = eps H / (sqrt(v) + eps H)
+#     sum_j g_j / (sqrt(v) + eps h_j) = S / (sqrt(v) + eps H) (1 + q^2 M2 - q^3 M3 + O(q^4 M4))
+#     with q = eps H / (sqrt(v) + eps H)
 #
-# and the h_j of a row lie so close together that this is exact to 1e-7: a row costs one square root and one division per
-# element however long it was away.  Only where q is not small and the h_j differ (the first steps, or betas far from the usual)
-# the sum is done term by term.
+# and the h_j of a row lie so close together that this is exact to 1e-7: a row costs one square root and one division
+# per element however long it was away.  Only where q is not small and the h_j differ (the first steps, or betas far
+# from the usual) the sum is done term by term.
 
 cdef enum:
     CHUNK = 64
@@ -236,7 +237,7 @@ cdef void sum_terms(double* sums, const moment_clock_t* clock, int64_t stamp, in
     cdef double a[CHUNK]
     cdef double h[CHUNK]
     cdef double lanes[4][4]      # four partial sums of each
-    cdef dim_t n, i, j, l
+    cdef dim_t n, i, j, lane
     memset(lanes, 0, sizeof(lanes))
     start_terms(&terms, clock, stamp, now)
     while terms.left > 0:
@@ -249,8 +250,8 @@ cdef void sum_terms(double* sums, const moment_clock_t* clock, int64_t stamp, in
             for j in range(n):
                 a[j] *= h[j]
             for j in range(0, n, 4):
-                for l in range(4):
-                    lanes[i][l] += a[j + l]
+                for lane in range(4):
+                    lanes[i][lane] += a[j + lane]
     for i in range(4):
         sums[i] = (lanes[i][0] + lanes[i][1]) + (lanes[i][2] + lanes[i][3])
 
@@ -317,7 +318,8 @@ cdef inline void moments_vector(moments_t* a) noexcept nogil:
     a.v = vec_mul(a.v, a.scale2)
 
 
-cdef inline void moments_row(real_t* value, real_t* m, real_t* v, dim_t D, const missed_t* missed, double eps) noexcept nogil:
+cdef inline void moments_row(real_t* value, real_t* m, real_t* v, dim_t D, const missed_t* missed,
+                             double eps) noexcept nogil:
     cdef moments_t a
     cdef dim_t d = 0, part = D % LANES
     a.change = vec_set1(<real_t> missed.change)

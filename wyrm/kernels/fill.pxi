@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint32_t, uintptr_t
 include "simd.pxi"
 include "elementwise.pxi"
 include "reduce.pxi"
+include "narrow.pxi"
 include "product.pxi"
 include "lookup.pxi"
 include "factorisation.pxi"

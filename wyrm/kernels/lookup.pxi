@@ -32,9 +32,12 @@ cdef inlined copy_row(real_t* y, const real_t* x, dim_t D, bint add) noexcept no
 
 
 cdef inlined gather_of(real_t* y, const bags_t* b, dim_t D) noexcept nogil:
-    cdef dim_t i
-    for i in range(b.n):
-        copy_row(y + i * D, b.table + b.rows[i] * b.stride, D, False)
+    # Locals: the compiler must expect a store to y to change *b.
+    cdef const real_t* table = b.table
+    cdef const row_t* rows = b.rows
+    cdef dim_t i, n = b.n, stride = b.stride
+    for i in range(n):
+        copy_row(y + i * D, table + rows[i] * stride, D, False)
 
 
 cdef void gather(real_t* y, const bags_t* b) noexcept nogil:
@@ -55,21 +58,21 @@ cdef void gather(real_t* y, const bags_t* b) noexcept nogil:
         gather_of(y, b, b.D)
 
 
-cdef inline dim_t slot_of(const slots_t* s, dim_t i) noexcept nogil:
-    return i if s.slots == NULL else s.slots[i]
-
-
-cdef inlined scatter_of(const slots_t* s, const real_t* dy, dim_t n, dim_t D, bint add) noexcept nogil:
+cdef inlined scatter_of(real_t* values, const row_t* slots, const real_t* dy, dim_t n, dim_t D,
+                        bint add) noexcept nogil:
     cdef dim_t i
+    if slots == NULL:
+        copy_row(values, dy, n * D, add)
+        return
     for i in range(n):
-        copy_row(s.values + slot_of(s, i) * D, dy + i * D, D, add)
+        copy_row(values + slots[i] * D, dy + i * D, D, add)
 
 
 cdef inlined scatter_any(const slots_t* s, const real_t* dy, dim_t n, dim_t D) noexcept nogil:
     if s.add:
-        scatter_of(s, dy, n, D, True)
+        scatter_of(s.values, s.slots, dy, n, D, True)
     else:
-        scatter_of(s, dy, n, D, False)
+        scatter_of(s.values, s.slots, dy, n, D, False)
 
 
 cdef void scatter(const slots_t* s, const real_t* dy, const bags_t* b) noexcept nogil:
@@ -304,7 +307,7 @@ cdef void bag_weights_back(real_t* dw, const real_t* dy, const bags_t* b, bint a
                 i += 1
             continue
         while i + 4 <= end:
-            vec_sum_four(sums, dot_lanes(dy + j * D, table + rows[i] * stride, D),
+            vec_sum_four(sums, False, dot_lanes(dy + j * D, table + rows[i] * stride, D),
                          dot_lanes(dy + j * D, table + rows[i + 1] * stride, D),
                          dot_lanes(dy + j * D, table + rows[i + 2] * stride, D),
                          dot_lanes(dy + j * D, table + rows[i + 3] * stride, D))

@@ -2,8 +2,8 @@
 # same from run to run on one instruction set.
 
 cdef enum:
-    # Numbers (or rows) added one after the other before they go into a larger sum: rounding then grows with the square
-    # root of their count, not with the count.
+    # Numbers (or rows) added one after the other before they go into a larger sum: the error of a long sum then grows
+    # with the number of blocks, not of terms.
     SUM_BLOCK = 1024
 
 
@@ -65,7 +65,7 @@ cdef void row_dots(real_t* y, const real_t* a, const real_t* b, dim_t a_stride, 
         map_binary(vec_mul, y, a, b, 1, 1, rows, False)
         return
     while r + 4 <= rows:
-        vec_sum_four(y + r, dot_lanes(a + r * a_stride, b + r * b_stride, cols),
+        vec_sum_four(y + r, False, dot_lanes(a + r * a_stride, b + r * b_stride, cols),
                      dot_lanes(a + (r + 1) * a_stride, b + (r + 1) * b_stride, cols),
                      dot_lanes(a + (r + 2) * a_stride, b + (r + 2) * b_stride, cols),
                      dot_lanes(a + (r + 3) * a_stride, b + (r + 3) * b_stride, cols))
@@ -75,51 +75,27 @@ cdef void row_dots(real_t* y, const real_t* a, const real_t* b, dim_t a_stride, 
         r += 1
 
 
-cdef inlined sum_columns_block(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, vec_t alpha,
-                               dim_t vectors, bint add) noexcept nogil:
-    # `vectors` <= 4 whole vectors of columns; a constant at every call.
-    cdef vec_t s[4]
-    cdef dim_t r, k
-    for k in range(vectors):
-        s[k] = vec_load(x + k * LANES) if rows > 0 else vec_zero()
-    for r in range(1, rows):
-        for k in range(vectors):
-            s[k] = vec_add(s[k], vec_load(x + r * x_stride + k * LANES))
-    for k in range(vectors):
-        vec_put(y + k * LANES, vec_mul(alpha, s[k]), add)
-
-
 cdef void sum_rows(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
                    real_t alpha, bint add) noexcept nogil:
     """y[c] (+)= alpha sum_r x[r, c]; rows x_stride apart."""
+    # The product of a row of alphas with x.
+    cdef product_t p
     cdef real_t scaled
     if cols == 1 and x_stride == 1:
         scaled = alpha * total(x, rows)
         y[0] = y[0] + scaled if add else scaled
         return
+    p.c, p.a, p.b = y, &alpha, x
+    p.ldc, p.lda, p.ldb = cols, 0, x_stride
+    p.M, p.N, p.K = 1, cols, SUM_BLOCK
+    p.transpose_a, p.transpose_b, p.add = False, False, add
     while rows > SUM_BLOCK:
-        sum_rows_block(y, x, x_stride, SUM_BLOCK, cols, alpha, add)
-        x += SUM_BLOCK * x_stride
+        broadcast_rows(&p, y, &alpha, 0, 0, 1)
+        p.b += SUM_BLOCK * x_stride
+        p.add = True
         rows -= SUM_BLOCK
-        add = True
-    sum_rows_block(y, x, x_stride, rows, cols, alpha, add)
-
-
-cdef void sum_rows_block(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
-                         real_t alpha, bint add) noexcept nogil:
-    cdef vec_t factor = vec_set1(alpha), s
-    cdef dim_t c = 0, r
-    while c + 4 * LANES <= cols:
-        sum_columns_block(y + c, x + c, x_stride, rows, factor, 4, add)
-        c += 4 * LANES
-    while c + LANES <= cols:
-        sum_columns_block(y + c, x + c, x_stride, rows, factor, 1, add)
-        c += LANES
-    if c < cols:
-        s = vec_zero()
-        for r in range(rows):
-            s = vec_add(s, vec_load_part(x + r * x_stride + c, cols - c))
-        vec_put_part(y + c, vec_mul(factor, s), cols - c, add)
+    p.K = rows
+    broadcast_rows(&p, y, &alpha, 0, 0, 1)
 
 
 cdef inline vec_t total_lanes(const real_t* x, dim_t n) noexcept nogil:
@@ -146,7 +122,7 @@ cdef void sum_cols(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t
         scale_row(y, x, vec_set1(alpha), rows, add)
         return
     while r + 4 <= rows:
-        vec_sum_four(sums, total_lanes(x + r * x_stride, cols), total_lanes(x + (r + 1) * x_stride, cols),
+        vec_sum_four(sums, False, total_lanes(x + r * x_stride, cols), total_lanes(x + (r + 1) * x_stride, cols),
                      total_lanes(x + (r + 2) * x_stride, cols), total_lanes(x + (r + 3) * x_stride, cols))
         for k in range(4):
             y[r + k] = y[r + k] + alpha * sums[k] if add else alpha * sums[k]
@@ -186,20 +162,89 @@ cdef inline vec_t exp_row(real_t* y, const real_t* x, vec_t shift, dim_t n, bint
         s = vec_add(s, e)
         i += LANES
     if i < n:
-        e = vec_exp(vec_sub(load_or_lowest(x + i, n - i), shift))
+        e = vec_exp(vec_keep(vec_first(n - i), vec_sub(vec_load_part(x + i, n - i), shift)))
         if keep:
             vec_store_part(y + i, e, n - i)
         s = vec_add(s, vec_keep(vec_first(n - i), e))
     return s
 
 
+cdef inlined softmax_tile(real_t* y, const real_t* x, dim_t cols, dim_t vectors, bint logarithmic) noexcept nogil:
+    # A row of at most `vectors` vectors, a constant at every call, in registers.
+    cdef vec_t v[4]
+    cdef vec_t top, s, e
+    cdef dim_t last = (vectors - 1) * LANES, part = cols - last, i
+    cdef ivec_t inside = vec_first(part)
+    for i in range(vectors - 1):
+        v[i] = vec_load(x + i * LANES)
+    v[vectors - 1] = vec_load(x + last) if part == LANES else load_or_lowest(x + last, part)
+    top = v[0]
+    for i in range(1, vectors):
+        top = vec_max(top, v[i])
+    top = vec_set1(vec_largest(top))
+    s = vec_zero()
+    for i in range(vectors):
+        v[i] = vec_sub(v[i], top)
+        if i + 1 < vectors:
+            e = vec_exp(v[i])
+        else:       # the lanes past the end don't count, and mustn't underflow: that is slow
+            e = vec_keep(inside, vec_exp(vec_keep(inside, v[i])))
+        s = vec_add(s, e)
+        if not logarithmic:
+            v[i] = e
+    s = vec_set1(vec_sum(s))
+    s = vec_log(s) if logarithmic else vec_div(vec_set1(1), s)
+    for i in range(vectors):
+        v[i] = vec_sub(v[i], s) if logarithmic else vec_mul(v[i], s)
+    for i in range(vectors - 1):
+        vec_store(y + i * LANES, v[i])
+    if part == LANES:
+        vec_store(y + last, v[vectors - 1])
+    else:
+        vec_store_part(y + last, v[vectors - 1], part)
+
+
+cdef inlined softmax_long(real_t* y, const real_t* x, dim_t cols, bint logarithmic) noexcept nogil:
+    cdef vec_t top = vec_set1(largest(x, cols)), s
+    cdef dim_t i = 0
+    s = exp_row(y, x, top, cols, not logarithmic)
+    if not logarithmic:
+        scale_row(y, y, vec_div(vec_set1(1), vec_set1(vec_sum(s))), cols, False)
+        return
+    s = vec_log(vec_set1(vec_sum(s)))
+    while i + LANES <= cols:
+        vec_store(y + i, vec_sub(vec_sub(vec_load(x + i), top), s))
+        i += LANES
+    if i < cols:
+        vec_store_part(y + i, vec_sub(vec_sub(vec_load_part(x + i, cols - i), top), s), cols - i)
+
+
+cdef inlined softmax_rows(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols,
+                          bint logarithmic) noexcept nogil:
+    cdef dim_t r
+    for r in range(rows):
+        if cols > 4 * LANES:
+            softmax_long(y, x, cols, logarithmic)
+        elif cols > 3 * LANES:
+            softmax_tile(y, x, cols, 4, logarithmic)
+        elif cols > 2 * LANES:
+            softmax_tile(y, x, cols, 3, logarithmic)
+        elif cols > LANES:
+            softmax_tile(y, x, cols, 2, logarithmic)
+        elif cols > 0:
+            softmax_tile(y, x, cols, 1, logarithmic)
+        x += x_stride
+        y += cols
+
+
 cdef void softmax(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols) noexcept nogil:
     """y[r] = exp(x[r] - max x[r]) / sum of the same; rows of x x_stride apart.  Overwrites; y may be x."""
-    cdef dim_t r
-    cdef vec_t s
-    for r in range(rows):
-        s = exp_row(y + r * cols, x + r * x_stride, vec_set1(largest(x + r * x_stride, cols)), cols, True)
-        scale_row(y + r * cols, y + r * cols, vec_set1(1 / vec_sum(s)), cols, False)
+    softmax_rows(y, x, x_stride, rows, cols, False)
+
+
+cdef void log_softmax(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols) noexcept nogil:
+    """y[r] = x[r] - max x[r] - log sum exp(x[r] - max x[r]); rows of x x_stride apart.  Overwrites; y may be x."""
+    softmax_rows(y, x, x_stride, rows, cols, True)
 
 
 cdef void softmax_back(real_t* dx, const real_t* dy, const real_t* y, dim_t rows, dim_t cols,
@@ -217,23 +262,6 @@ cdef void softmax_back(real_t* dx, const real_t* dy, const real_t* y, dim_t rows
             vec_put_part(dx + i, vec_mul(vec_load_part(y + i, (r + 1) * cols - i),
                                          vec_sub(vec_load_part(dy + i, (r + 1) * cols - i), shift)),
                          (r + 1) * cols - i, add)
-
-
-cdef void log_softmax(real_t* y, const real_t* x, dim_t x_stride, dim_t rows, dim_t cols) noexcept nogil:
-    """y[r] = x[r] - max x[r] - log sum exp(x[r] - max x[r]); rows of x x_stride apart.  Overwrites; y may be x."""
-    cdef dim_t r, i
-    cdef vec_t top, rest
-    cdef const real_t* row
-    for r in range(rows):
-        row = x + r * x_stride
-        top = vec_set1(largest(row, cols))
-        rest = vec_log(vec_set1(vec_sum(exp_row(NULL, row, top, cols, False))))
-        i = 0
-        while i + LANES <= cols:
-            vec_store(y + r * cols + i, vec_sub(vec_sub(vec_load(row + i), top), rest))
-            i += LANES
-        if i < cols:
-            vec_store_part(y + r * cols + i, vec_sub(vec_sub(vec_load_part(row + i, cols - i), top), rest), cols - i)
 
 
 cdef void log_softmax_back(real_t* dx, const real_t* dy, const real_t* y, dim_t rows, dim_t cols,

@@ -207,6 +207,13 @@ WYRM_INLINE ivec_t vec_first(ptrdiff_t n) {
     return ivec_load(window + 16 - n);
 }
 
+/* A mask of the last n lanes, 0 <= n <= LANES. */
+WYRM_INLINE ivec_t vec_last(ptrdiff_t n) {
+    static const wyrm_int window[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return ivec_load(window + 16 - LANES + n);
+}
+
 /* vec_load_part() for inner loops: mask is vec_first(n).  A value stored a moment ago may not be forwarded. */
 WYRM_INLINE vec_t vec_load_masked(const WYRM_REAL* p, ivec_t mask, ptrdiff_t n) {
 #if WYRM_AVX512
@@ -323,6 +330,51 @@ WYRM_BODY(ivec_t, __builtin_convertvector(a, ivec_t), (wyrm_int)LANE(a, i))
 #endif
 WYRM_INLINE vec_t ivec_convert(ivec_t a) WYRM_BODY(vec_t, __builtin_convertvector(a, vec_t), (WYRM_REAL)LANE(a, i))
 
+/* v in a register: compilers like to load it again for every use, where loads are what is short. */
+WYRM_INLINE vec_t vec_hold(vec_t v) {
+#if WYRM_SSE || WYRM_AVX2
+    __asm__("" : "+x"(v));
+#elif WYRM_AVX512
+    __asm__("" : "+v"(v));
+#elif WYRM_NEON
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
+/* p as it is: without it compilers turn one pointer that walks over a matrix into many, more than there are registers. */
+WYRM_INLINE const WYRM_REAL* real_hold(const WYRM_REAL* p) {
+#if WYRM_NATIVE_VECTORS
+    __asm__("" : "+r"(p));
+#endif
+    return p;
+}
+
+/* 0, 1, 2, ... */
+WYRM_INLINE vec_t vec_count(void) {
+    static const WYRM_REAL count[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return vec_load(count);
+}
+
+/* Lane i becomes lane at[i], 0 <= at[i] < LANES; fast where PERMUTES is 1. */
+#if WYRM_AVX2 || WYRM_AVX512
+enum { PERMUTES = 1 };
+#else
+enum { PERMUTES = 0 };
+#endif
+WYRM_INLINE vec_t vec_permute(vec_t v, ivec_t at) {
+#if WYRM_AVX512
+    return _mm512_permutexvar_ps((__m512i)at, v);
+#elif WYRM_AVX2
+    return _mm256_permutevar8x32_ps(v, (__m256i)at);
+#else
+    vec_t out = v;
+    int i;
+    for (i = 0; i < LANES; i++) LANE(out, i) = LANE(v, LANE(at, i));
+    return out;
+#endif
+}
+
 /* ---- comparisons ------------------------------------------------------------------------------------------- */
 
 WYRM_INLINE ivec_t vec_less(vec_t a, vec_t b) WYRM_BODY(ivec_t, a < b, WYRM_BITS(LANE(a, i) < LANE(b, i)))
@@ -433,18 +485,19 @@ WYRM_INLINE WYRM_REAL vec_largest(vec_t v) {
 #endif
 }
 
-/* out[0..3] = the sums of four vectors, cheaper than four vec_sum(). */
-WYRM_INLINE void vec_sum_four(WYRM_REAL* out, vec_t a, vec_t b, vec_t c, vec_t d) {
+/* p[0..3] = or += the sums of four vectors, cheaper than four vec_sum(). */
+WYRM_INLINE void vec_sum_four(WYRM_REAL* p, int add, vec_t a, vec_t b, vec_t c, vec_t d) {
 #if WYRM_SSE || WYRM_AVX2 || WYRM_AVX512
     __m128 a4 = wyrm_fold(a), b4 = wyrm_fold(b), c4 = wyrm_fold(c), d4 = wyrm_fold(d);
     __m128 ab = _mm_add_ps(_mm_unpacklo_ps(a4, b4), _mm_unpackhi_ps(a4, b4));
     __m128 cd = _mm_add_ps(_mm_unpacklo_ps(c4, d4), _mm_unpackhi_ps(c4, d4));
-    _mm_storeu_ps(out, _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab)));
+    __m128 sums = _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+    _mm_storeu_ps(p, add ? _mm_add_ps(_mm_loadu_ps(p), sums) : sums);
 #else
-    out[0] = vec_sum(a);
-    out[1] = vec_sum(b);
-    out[2] = vec_sum(c);
-    out[3] = vec_sum(d);
+    p[0] = vec_sum(a) + (add ? p[0] : 0);
+    p[1] = vec_sum(b) + (add ? p[1] : 0);
+    p[2] = vec_sum(c) + (add ? p[2] : 0);
+    p[3] = vec_sum(d) + (add ? p[3] : 0);
 #endif
 }
 
@@ -461,18 +514,21 @@ WYRM_INLINE __m256 wyrm_pair(vec_t a, vec_t b) {
 }
 #endif
 
-/* out[0..7] = the sums of eight vectors. */
-WYRM_INLINE void vec_sum_eight(WYRM_REAL* out, vec_t a, vec_t b, vec_t c, vec_t d,
+/* p[0..3] and q[0..3] = or += the sums of four vectors each. */
+WYRM_INLINE void vec_sum_eight(WYRM_REAL* p, WYRM_REAL* q, int add, vec_t a, vec_t b, vec_t c, vec_t d,
                                vec_t e, vec_t f, vec_t g, vec_t h) {
 #if WYRM_AVX2 || WYRM_AVX512
     __m256 ab = wyrm_pair(a, b), cd = wyrm_pair(c, d), ef = wyrm_pair(e, f), gh = wyrm_pair(g, h);
     __m256 abcd = _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
     __m256 efgh = _mm256_add_ps(_mm256_shuffle_ps(ef, gh, 0x44), _mm256_shuffle_ps(ef, gh, 0xee));
-    _mm256_storeu_ps(out, _mm256_add_ps(_mm256_permute2f128_ps(abcd, efgh, 0x20),
-                                        _mm256_permute2f128_ps(abcd, efgh, 0x31)));
+    __m256 sums = _mm256_add_ps(_mm256_permute2f128_ps(abcd, efgh, 0x20),
+                                _mm256_permute2f128_ps(abcd, efgh, 0x31));
+    __m128 low = _mm256_castps256_ps128(sums), high = _mm256_extractf128_ps(sums, 1);
+    _mm_storeu_ps(p, add ? _mm_add_ps(_mm_loadu_ps(p), low) : low);
+    _mm_storeu_ps(q, add ? _mm_add_ps(_mm_loadu_ps(q), high) : high);
 #else
-    vec_sum_four(out, a, b, c, d);
-    vec_sum_four(out + 4, e, f, g, h);
+    vec_sum_four(p, add, a, b, c, d);
+    vec_sum_four(q, add, e, f, g, h);
 #endif
 }
 

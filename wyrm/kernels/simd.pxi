@@ -9,13 +9,17 @@ cdef extern from "simd.h" nogil:
     ctypedef void inlined "WYRM_INLINED"   # `cdef inlined f(...)`: no value, and always inlined
     enum:
         LANES
+        PERMUTES                         # whether vec_permute() is fast
 
     vec_t vec_load(const real_t* p)
     void vec_store(real_t* p, vec_t v)
     vec_t vec_load_part(const real_t* p, dim_t n)        # n < LANES elements, 0 in the other lanes
     void vec_store_part(real_t* p, vec_t v, dim_t n)     # n < LANES elements
     ivec_t vec_first(dim_t n)                            # a mask of the first n lanes
+    ivec_t vec_last(dim_t n)                             # a mask of the last n lanes
     vec_t vec_load_masked(const real_t* p, ivec_t mask, dim_t n)   # vec_load_part() with mask = vec_first(n), for loops
+    vec_t vec_hold(vec_t v)                              # v, kept in a register
+    const real_t* real_hold(const real_t* p)             # p, kept as one pointer
     vec_t vec_set1(real_t x)
     vec_t vec_zero()
     void vec_prefetch(const void* p)
@@ -61,10 +65,14 @@ cdef extern from "simd.h" nogil:
     ivec_t vec_truncate(vec_t a)                         # converted, towards zero
     vec_t ivec_convert(ivec_t a)
 
+    vec_t vec_count()                                    # 0, 1, 2, ...
+    vec_t vec_permute(vec_t v, ivec_t at)                # lane i becomes lane at[i]
     real_t vec_sum(vec_t v)
     real_t vec_largest(vec_t v)
-    void vec_sum_four(real_t* out, vec_t a, vec_t b, vec_t c, vec_t d)
-    void vec_sum_eight(real_t* out, vec_t a, vec_t b, vec_t c, vec_t d, vec_t e, vec_t f, vec_t g, vec_t h)
+    # The sums of four vectors each, stored to p and q or added there.
+    void vec_sum_four(real_t* p, bint add, vec_t a, vec_t b, vec_t c, vec_t d)
+    void vec_sum_eight(real_t* p, real_t* q, bint add, vec_t a, vec_t b, vec_t c, vec_t d,
+                       vec_t e, vec_t f, vec_t g, vec_t h)
 
 cdef extern from "vecmath.h" nogil:
     vec_t vec_exp(vec_t x)

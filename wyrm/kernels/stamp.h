@@ -9,9 +9,10 @@
 #include <intrin.h>
 #endif
 
-/* Move a stamp from `before` to `after`; 0 if another thread has moved it since `before` was read, so that of the threads
- * which find a row behind only one makes up what it missed.  A stamp that isn't aligned (state apart from values of an odd
- * width) is written without that promise: an atomic access across cache lines would stop the whole machine. */
+/* Move a stamp from `before` to `after`; 0 if another thread has moved it since `before` was read, so that of the
+ * threads which find a row behind only one makes up what it missed.  A stamp that isn't aligned (state apart from
+ * values of an odd width) is written without that promise: an atomic access across cache lines would stop the
+ * machine. */
 static inline int wyrm_move_stamp(void *stamp, const void *before, const void *after) {
     int64_t expected, wanted;
     memcpy(&expected, before, sizeof expected);

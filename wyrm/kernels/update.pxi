@@ -111,6 +111,7 @@ cdef inline void sgd_dim(const update_t* u, const hyper_t* h, dim_t D, bint plai
     cdef dim_t i, d, part = D % LANES
     cdef real_t* value
     cdef const real_t* grad = u.grad
+    cdef vec_t w
     load_settings(&c, h)
     for i in range(u.n):
         value = u.value + row_at(u, i) * u.stride
@@ -119,8 +120,8 @@ cdef inline void sgd_dim(const update_t* u, const hyper_t* h, dim_t D, bint plai
             vec_store(value + d, sgd_vector(vec_load(value + d), vec_load(grad + d), &c, plain))
             d += LANES
         if part:
-            vec_store_part(value + d, sgd_vector(vec_load_part(value + d, part), vec_load_part(grad + d, part), &c, plain),
-                           part)
+            w = sgd_vector(vec_load_part(value + d, part), vec_load_part(grad + d, part), &c, plain)
+            vec_store_part(value + d, w, part)
         grad += D
 
 
@@ -280,7 +281,8 @@ cdef inline void adam_dim(const update_t* u, const hyper_t* h, dim_t D, bint pla
 
 
 cdef void adam_rows(const update_t* u, const hyper_t* h) noexcept nogil:
-    """m += gain1 (grad - m);  v += gain2 (grad^2 - v);  value <- (1 - lr l2) value - adam_rate m / (sqrt(v) + adam_eps).
+    """m += gain1 (grad - m);  v += gain2 (grad^2 - v)
+    value <- (1 - lr l2) value - adam_rate m / (sqrt(v) + adam_eps)
 
     State: slot 0 is m, slot 1 is v.  Reads learning_rate, l2, clip, gain1, gain2, adam_rate, adam_eps.
     """
@@ -304,10 +306,11 @@ cdef void adam_rows(const update_t* u, const hyper_t* h) noexcept nogil:
 
 # --- FTRL-Proximal -------------------------------------------------------------------------------------------------
 #
-# McMahan et al. (2013) keep z, and get the weight from it: w = -soft(z, l1) / c with c = (beta + sqrt(accum)) / lr + l2,
-# where z' = z + grad - (c' - c) w.  While w is not 0 that can be turned round: z = -(c w + sign(w) l1).  So z' follows from
-# the weight alone, z' = grad - c' w - sign(w) l1, whatever c was: the rate may change from step to step, rows start from any weights,
-# and where the sign stays the whole step is w - grad / c'.  z has to be kept for zero weights only.
+# McMahan et al. (2013) keep z, and get the weight from it: w = -soft(z, l1) / c with
+# c = (beta + sqrt(accum)) / lr + l2, where z' = z + grad - (c' - c) w.  While w is not 0 that can be turned round:
+# z = -(c w + sign(w) l1).  So z' = grad - c' w - sign(w) l1 follows from the weight alone, whatever c was: the rate may
+# change from step to step, rows start from any weights, and where the sign stays the whole step is w - grad / c'.  z
+# has to be kept for zero weights only.
 
 cdef struct ftrl_t:
     vec_t w, z, accum
@@ -323,7 +326,7 @@ cdef inline void ftrl_vector(ftrl_t* f, vec_t g, const vectors_t* c) noexcept no
     scale = vec_fma(vec_add(f.beta, vec_sqrt(f.accum)), f.inverse_rate, f.l2)
     zero = vec_equal(f.w, vec_zero())
     ahead = vec_sub(vec_mul(scale, f.w), g)                     # c' w - grad
-    # The sign of the weight stays unless it is 0 or sign(w) (c' w - grad) is not positive.  NaN takes this way, and stays.
+    # The sign of the weight stays unless it is 0 or sign(w) (c' w - grad) is not positive.  NaN goes with the former.
     signed = vec_mul(vec_copysign(vec_set1(1), f.w), ahead)
     same = ivec_andnot(ivec_set1(-1), ivec_or(zero, vec_less_equal(signed, vec_zero())))
     f.z = vec_select(zero, vec_add(f.z, g), vec_neg(vec_add(ahead, vec_copysign(f.l1, f.w))))
@@ -372,9 +375,10 @@ cdef inline void ftrl_dim(const update_t* u, const hyper_t* h, dim_t D) noexcept
 
 
 cdef void ftrl_rows(const update_t* u, const hyper_t* h) noexcept nogil:
-    """accum += grad^2;  z += grad - (c - c_before) value;  value <- -soft(z, l1) / c,  c = (beta + sqrt(accum)) / lr + l2.
+    """accum += grad^2;  z += grad - (c - c_before) value;  value <- -soft(z, l1) / c
 
-    State: slot 0 is z, slot 1 is accum.  beta > 0.  Reads learning_rate, beta, l2, l1, clip.
+    with c = (beta + sqrt(accum)) / lr + l2.  State: slot 0 is z, slot 1 is accum.  beta > 0.
+    Reads learning_rate, beta, l2, l1, clip.
     """
     if u.D == 1 and u.n > 1:
         update_blocks(ftrl_rows, u, h, 2)

@@ -16,9 +16,9 @@ class Adam(Optimizer):
 
     ``w <- (1 - lr * l2) * w - lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)``
 
-    t counts the steps of the parameter. A row without a gradient still moves, by its decaying moments; it makes those steps
-    up when it is next read, so weights are those of the dense algorithm, not of the "lazy" or "sparse" Adam of other
-    libraries, which leaves them out.
+    t counts the steps of the parameter. A row without a gradient still moves, by its decaying moments; it makes those
+    steps up when it is next read, so weights are those of the dense algorithm, not of the "lazy" or "sparse" Adam of
+    other libraries, which leaves them out.
 
     Parameters
     ----------

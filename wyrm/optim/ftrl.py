@@ -14,9 +14,9 @@ class FTRL(Optimizer):
 
     ``n <- n + g**2;  c = (beta + sqrt(n)) / lr + l2;  z <- z + g - (c - c_before) * w;  w <- -soft(z, l1) / c``
 
-    With l1 it gives sparse models without losing accuracy, which made it the method of choice for click prediction. Weights
-    depend on what they have seen as a whole, so l1 and l2 act when a row has a gradient, and a row without one stays as
-    it is. z starts so that it gives the weights training starts from, and follows a rate that changes.
+    With l1 it gives sparse models without losing accuracy, which made it the method of choice for click prediction.
+    Weights depend on what they have seen as a whole, so l1 and l2 act when a row has a gradient, and a row without one
+    stays as it is. z starts so that it gives the weights training starts from, and follows a rate that changes.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Learning rates that change while training: callables from progress, 0 to 1, to a rate."""
 
 import math
-from dataclasses import dataclass
 from collections.abc import Callable
+from dataclasses import dataclass
 
 
 def _checked(schedule: object, name: str, low: float = 0.0, *, open_low: bool = False, high: float = math.inf) -> None:

@@ -10,7 +10,7 @@ Threads of a Hogwild run race on rows and stamps; the clocks themselves are adva
 
 import numpy as np
 
-from libc.math cimport INFINITY, ceil, exp, expm1, fmax, log, log1p, pow, sqrt
+from libc.math cimport INFINITY, ceil, expm1, fmax, log, log1p, pow, sqrt
 from libc.string cimport memcpy, memset
 from wyrm.gradient cimport clear_gradient
 from wyrm.kernels.dispatch cimport kernels

@@ -12,7 +12,7 @@ ctypedef struct plan_t:
 cdef class Plan:
     cdef plan_t plan
     cdef tuple nodes             # the ParameterNodes the targets came from, or None
-    cdef list parameters, states # the HogwildParameter and the RowState, or None, of each target
+    cdef list parameters, states     # the HogwildParameter and the RowState, or None, of each target
 
 cdef class Optimizer:
     cdef settings_t settings

@@ -1,8 +1,8 @@
 """Optimisers: settings, the plan of a step, and the step.
 
-A plan lists what a step has to do, one target for each parameter, as a C array. It is made the first time a set of parameters is
-seen and found again by identity, so a step in a loop makes no Python object. A trainer makes plans over the gradients of its
-replicas and applies them without the GIL.
+A plan lists what a step has to do, one target for each parameter, as a C array. It is made the first time a set of
+parameters is seen and found again by identity, so a step in a loop makes no Python object. A trainer makes plans over
+the gradients of its replicas and applies them without the GIL.
 """
 
 import numbers
@@ -106,10 +106,10 @@ cdef void hogwild_apply(const plan_t* plan) noexcept nogil:
 
 
 cdef class Optimizer:
-    """Base of :class:`~wyrm.optim.SGD`, :class:`~wyrm.optim.Adagrad`, :class:`~wyrm.optim.Adam` and :class:`~wyrm.optim.FTRL`.
+    """Base of the optimisers: SGD, Adagrad, Adam and FTRL.
 
-    All of them update touched rows only. What a row misses meanwhile (weight decay, shrinkage, the moments of Adam) is made up
-    when it is next read, so the values read are those of the dense algorithm.
+    All of them update touched rows only. What a row misses meanwhile (weight decay, shrinkage, the moments of Adam) is
+    made up when it is next read, so the values read are those of the dense algorithm.
     """
 
     def __init__(self):
@@ -185,7 +185,8 @@ cdef class Optimizer:
 
     def _rate_at(self, schedule, double progress):
         rate = schedule(progress)
-        return checked(f"{self.rule}: learning_rate from {schedule!r} at progress {progress}", rate, 0, 1e30, "a number >= 0")
+        what = f"{self.rule}: learning_rate from {schedule!r} at progress {progress}"
+        return checked(what, rate, 0, 1e30, "a number >= 0")
 
     def __repr__(self):
         given = "".join(f", {name}={value!r}" for name, value in self._settings.items() if value)
@@ -246,7 +247,8 @@ cdef class Optimizer:
         try:
             nodes = tuple(parameters)
         except TypeError:
-            raise TypeError(f"{self.rule}: expected a sequence of ParameterNode, got {type(parameters).__name__}") from None
+            what = type(parameters).__name__
+            raise TypeError(f"{self.rule}: expected a sequence of ParameterNode, got {what}") from None
         for i, node in enumerate(nodes):
             if not isinstance(node, ParameterNode):
                 raise TypeError(f"{self.rule}: expected ParameterNodes, got {type(node).__name__} at position {i}")
@@ -324,8 +326,10 @@ cdef class Optimizer:
                 free = wyrm_take(&targets[taken].gradient.busy)
                 taken += free
             if not free:
-                raise RuntimeError(f"{self.rule}: another thread is running a graph on one of the parameters; give each "
-                                   f"thread a graph of its own over ParameterNode.shared(parameter)")
+                raise RuntimeError(
+                    f"{self.rule}: another thread is running a graph on one of the parameters; give each thread a "
+                    f"graph of its own over ParameterNode.shared(parameter)"
+                )
             for parameter in plan.parameters:
                 parameter.enter()
                 entered += 1
@@ -338,8 +342,6 @@ cdef class Optimizer:
                 wyrm_drop(&targets[i].gradient.busy)
         return 0
 
-    # --- State of parameters -------------------------------------------------------------------------------------
-
     cdef str kind(self):
         """What the state of this optimiser means; optimisers of one kind share it."""
         cdef list decays = [name for name in ("l2", "l1") if self._settings.get(name)]
@@ -350,7 +352,7 @@ cdef class Optimizer:
         return f"{self.rule} with {' and '.join(decays)}"
 
     cdef RowState claim(self, HogwildParameter parameter):
-        """The state this optimiser keeps beside a parameter's rows, fresh unless live optimisers of its kind have one."""
+        """The state this optimiser keeps beside a parameter's rows: that of live ones of its kind, or a fresh one."""
         cdef RowState state
         cdef bint l2 = self._settings["l2"] > 0, l1 = self._settings.get("l1", 0.0) > 0
         if self.rule == "SGD" and not l2 and not l1:
@@ -362,12 +364,12 @@ cdef class Optimizer:
                 state = parameter.state_kind
                 if state.kind != kind:
                     raise ValueError(
-                        f"{self!r}: the parameter of shape {parameter.shape} holds the state of {living[0]!r}, which is still "
-                        f"alive; delete that optimiser first, or go on with it (its learning_rate can be set)"
+                        f"{self!r}: the parameter of shape {parameter.shape} holds the state of {living[0]!r}, which "
+                        f"is still alive; delete that optimiser first, or go on with it (its learning_rate can be set)"
                     )
             else:
-                state = RowState(kind, SLOTS[self.rule], parameter.storage.cols, l2 and self.rule != "FTRL" and self.rule != "Adam",
-                                 l1 and self.rule != "FTRL")
+                decays = self.rule in ("SGD", "Adagrad")
+                state = RowState(kind, SLOTS[self.rule], parameter.storage.cols, l2 and decays, l1 and decays)
                 if self.rule == "Adam":
                     state.make_tables(parameter.storage.rows, self._settings["beta1"], self._settings["beta2"],
                                       self._settings["eps"])
@@ -397,9 +399,9 @@ cdef class Optimizer:
         Returns
         -------
         dict
-            ``"progress"``, ``"learning_rate"`` (of the next step) and ``"parameters"``, a list with a dict for each: ``"kind"``,
-            ``"slots"`` (float32 arrays of the parameter's shape, by name) and ``"clock"`` (numbers); None for a
-            parameter without state, as under plain SGD. Values and settings are not in it.
+            ``"progress"``, ``"learning_rate"`` (of the next step) and ``"parameters"``, a list with a dict for each:
+            ``"kind"``, ``"slots"`` (float32 arrays of the parameter's shape, by name) and ``"clock"`` (numbers); None
+            for a parameter without state, as under plain SGD. Values and settings are not in it.
         """
         cdef HogwildParameter parameter
         cdef RowState state
@@ -436,8 +438,9 @@ cdef class Optimizer:
         for parameter, one in zip(storages, saved):
             row_state = self.claim(parameter)
             if (row_state is None) != (one is None):
-                raise ValueError(f"{self.rule}: expected {'no state' if one else 'the state of ' + self.kind()} for the "
-                                 f"parameter of shape {parameter.shape}, got {one['kind'] if one else 'none'}")
+                expected = "no state" if one else f"the state of {self.kind()}"
+                raise ValueError(f"{self.rule}: expected {expected} for the parameter of shape {parameter.shape}, "
+                                 f"got {one['kind'] if one else 'none'}")
             if row_state is not None:
                 row_state.set(parameter, one)
         self.progress = state["progress"]
