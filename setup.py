@@ -47,9 +47,7 @@ SANITIZER_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recove
 
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": False,
     "cdivision": True,
-    "initializedcheck": False,
     "embedsignature": True,
     "freethreading_compatible": True,
 }

@@ -6,6 +6,7 @@ whatever happens there is a whole one: the old or the new.
 
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,19 @@ def write_checkpoint(path, snapshots, record):
         states[name] = {key: value for key, value in snapshot.state.items() if key != "parameters"}
         states[name]["parameters"] = []
         for i, (values, state) in enumerate(zip(snapshot.values, snapshot.state["parameters"], strict=True)):
-            tensors[f"{name}.{i}.value"] = values
+            tensors[f"{name}.{i}.value"] = np.ascontiguousarray(values)
             if state is not None:
                 for slot, array in state["slots"].items():
                     tensors[f"{name}.{i}.{slot}"] = np.ascontiguousarray(array)
                 state = {"kind": state["kind"], "slots": list(state["slots"]), "clock": _listed(state["clock"])}
             states[name]["parameters"].append(state)
-    header = {"format": FORMAT, "version": VERSION, "states": states, "record": record}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "states": states,
+        "record": record,
+        "checksums": {name: zlib.crc32(array.data) for name, array in tensors.items()},
+    }
     _write_whole(Path(path), save(tensors, metadata={"wyrm": json.dumps(header, default=_number)}))
 
 
@@ -73,13 +80,20 @@ def read_checkpoint(path):
             for name, state in header["states"].items():
                 values[name] = []
                 for i, one in enumerate(state["parameters"]):
-                    values[name].append(file.get_tensor(f"{name}.{i}.value"))
+                    values[name].append(_tensor(file, header, f"{name}.{i}.value"))
                     if one is not None:
-                        one["slots"] = {slot: file.get_tensor(f"{name}.{i}.{slot}") for slot in one["slots"]}
+                        one["slots"] = {slot: _tensor(file, header, f"{name}.{i}.{slot}") for slot in one["slots"]}
                 states[name] = state
             return values, states, header["record"]
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a checkpoint of wyrm, or it is damaged: {error}") from error
+
+
+def _tensor(file, header, name):
+    array = np.ascontiguousarray(file.get_tensor(name))
+    if zlib.crc32(array.data) != header["checksums"][name]:
+        raise KeyError(f"checksum of {name}")
+    return array
 
 
 def _write_whole(path, data):

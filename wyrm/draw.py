@@ -58,8 +58,8 @@ class DotSource:
 def draw(node: Node) -> Any:
     """Draw the graph below a node with Graphviz.
 
-    Operations are boxes, parameters cylinders, inputs parallelograms; each shows its name, where it has one, and its shape. A
-    node that several others use is drawn once.
+    Operations are boxes, parameters cylinders, inputs parallelograms; each shows its name, where it has one, and its
+    shape. A node that several others use is drawn once.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def draw(node: Node) -> Any:
     Returns
     -------
     graphviz.Source or DotSource
-        The former, which notebooks render, where the ``graphviz`` package is installed. Both have ``.source``, the text in
-        the DOT language, and ``.save(path)``.
+        The former, which notebooks render, where the ``graphviz`` package is installed. Both have ``.source``, the text
+        in the DOT language, and ``.save(path)``.
 
     Raises
     ------

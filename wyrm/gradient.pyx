@@ -152,6 +152,10 @@ cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noex
         slots.slots = index.rows
         gradient.dense_touched = True
         return 0
+    if n == 0:                       # only empty bags
+        slots.values = gradient.values
+        slots.slots = NULL
+        return 0
     if gradient.n == 0:
         gradient.hashed = False
         if not index.distinct:

@@ -3,8 +3,8 @@
 A check moves one parameter at a time along random directions of its touched rows. The engine computes in float32, so a
 small step drowns in rounding and a large one in curvature; differences over a range of steps are extrapolated to step
 zero, and how far neighbouring extrapolations are apart says how much each is worth (Ridders, "Accurate computation of
-F'(x) and F'(x) F''(x)", Advances in Engineering Software 4, 1982). What the parameter has really moved after rounding, not
-the step asked for, is set against the gradient, so that rounding of the parameter itself costs nothing.
+F'(x) and F'(x) F''(x)", Advances in Engineering Software 4, 1982). What the parameter has really moved after rounding,
+not the step asked for, is set against the gradient, so that rounding of the parameter itself costs nothing.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def check_gradients(
 ) -> float:
     """Check the gradients of ``sum(loss.value)`` against central differences.
 
-    Each parameter is moved along random directions of its touched rows, over a range of step sizes (Ridders' method). Its
-    touched rows must be exactly those the graph looks up, and moving others must leave the loss unchanged to the last bit;
-    of a table with more than four million entries only a sample of the others is moved. Values and gradients of the
-    parameters are as before when the check is over.
+    Each parameter is moved along random directions of its touched rows, over a range of step sizes (Ridders' method).
+    Its touched rows must be exactly those the graph looks up, and moving others must leave the loss unchanged to the
+    last bit; of a table with more than four million entries only a sample of the others is moved. Values and gradients
+    of the parameters are as before when the check is over.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ def check_gradients(
             if node.parameter in checked:
                 continue
             checked.add(node.parameter)
-            subject = _Subject(loss, [other for other in every if other.parameter is node.parameter], tolerance, absolute)
+            sharing = [other for other in every if other.parameter is node.parameter]
+            subject = _Subject(loss, sharing, tolerance, absolute)
             for _ in range(directions):
                 worst = max(worst, subject.check(rng))
             subject.check_untouched(rng)
@@ -253,8 +254,8 @@ class _Subject:
     def _residual(self, direction: np.ndarray, enough: float = 0.0) -> tuple[float, float]:
         """Derivative of the loss along a direction less that of backward(), and the rounding error it may have.
 
-        Of the estimates that are certain to `enough`, the one closest to backward() counts: a right gradient agrees with
-        some of them, where others crossed a kink.
+        Of the estimates that are certain to `enough`, the one closest to backward() counts: a right gradient agrees
+        with some of them, where others crossed a kink.
         """
         best, least = (math.nan, 0.0), math.inf
         for residual, rounding, apart in self._estimates(direction):
@@ -317,8 +318,8 @@ class _Subject:
         given = float(self.gradient[row, column])
         found = given + self._residual(one)[0] / float(one[row, column])
         raise AssertionError(
-            f"{self.what}: backward() gives {given:.6g} at row {self.touched[row]}, column {column}, differences of the "
-            f"loss give {found:.6g}; relative error {error:.2g} along a random direction"
+            f"{self.what}: backward() gives {given:.6g} at row {self.touched[row]}, column {column}, differences "
+            f"of the loss give {found:.6g}; relative error {error:.2g} along a random direction"
         )
 
 

@@ -13,7 +13,7 @@ class _Bar:
         self._bar.update(done - self._bar.n)
 
     def finish(self, history):
-        self.advance_to(history.examples[-1])
+        self.advance_to(max(self._bar.n, history.examples[-1]))
         text = f"loss {history.loss[-1]:.5f}"
         if history.validation_loss:
             text += f", validation {history.validation_loss[-1]:.5f}"

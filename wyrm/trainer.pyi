@@ -7,13 +7,12 @@ import numpy.typing as npt
 from wyrm.callbacks import Callback
 from wyrm.feeds.base import Feed
 from wyrm.history import History
-from wyrm.leaf import IndexInputNode, InputNode
 from wyrm.node import OperatorNode
 from wyrm.optim.update import Optimizer
 from wyrm.worker import Control, Worker
 
 # By input node, or pair of an index node and its weights; a dict is invariant, so its types can't be narrower.
-_Feed: TypeAlias = Feed | dict[Any, Any]
+_Feed: TypeAlias = Feed | dict[Any, Any] | Iterable[dict[Any, Any]] | Callable[[], Iterable[dict[Any, Any]]]
 _Callback: TypeAlias = Callback | Callable[[Trainer], object]
 
 class Trainer:
@@ -47,7 +46,6 @@ class Trainer:
     def predict(self, node: OperatorNode, feed: _Feed) -> npt.NDArray[np.float32]: ...
 
 def checked_count(what: str, value: object, least: int = 1) -> int: ...
-def leaves_of(root: OperatorNode, feed: Feed) -> dict[InputNode | IndexInputNode, int]: ...
 def watch(
     workers: Sequence[Worker], control: Control, bar: Any, callbacks: Sequence[Callback], trainer: Trainer
 ) -> None: ...

@@ -17,17 +17,17 @@ from wyrm.deterministic cimport N_SHARDS, Reducer, Shards
 from wyrm.errors import describe
 from wyrm.feeds.base cimport Feed
 from wyrm.feeds import as_feed
-from wyrm.feeds.base import epoch_order
+from wyrm.feeds.base import epoch_order, epoch_stream, leaves_of
 from wyrm.history import History
 from wyrm.kernels.table cimport dim_t
-from wyrm.leaf cimport InputNode
-from wyrm.node cimport Node, OperatorNode, refuse_status, tape_of, walk
+from wyrm.node cimport OperatorNode, refuse_status, tape_of
 from wyrm.optim.update cimport Optimizer
 from wyrm.parameter cimport HogwildParameter
 from wyrm.private cimport PrivateCopies
 from wyrm.progress import progress_bar
 from wyrm.replica cimport Replica
 from wyrm.snapshot import Snapshot
+from wyrm.sync cimport wyrm_load
 from wyrm.threads import usable_threads
 from wyrm.worker cimport EVALUATE, NOT_BY_EXAMPLE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, work_kind
 
@@ -110,6 +110,7 @@ class Trainer:
         self.deterministic = bool(deterministic)
         self.history = History()
         self._teams = {}
+        self._partial_fits = 0
         self._fit = None                 # of a fit() that can be gone on with: see save()
 
     def __repr__(self):
@@ -163,44 +164,51 @@ class Trainer:
         parameters = [node.parameter for node in self.loss.parameters()]
         state = self._resumable(epochs)
         history = state.history
+        source.allow(epochs - len(history.loss))
+        if held_out is not None:
+            (<Feed> held_out).allow(epochs - len(history.loss))
+        if source.n_examples < 0 and self.optimizer.schedule is not None:
+            raise ValueError("Trainer.fit: a learning-rate schedule follows progress, so it needs a feed of known length: "
+                             "give IterableFeed(..., n_examples=) or a constant learning rate")
         good = Snapshot(parameters, self.optimizer)
-        total = source.n_examples * epochs
-        for epoch in range(len(history.loss), epochs):
-            with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose) as bar:
-                started = time.perf_counter()
-                try:
-                    loss, examples = self._run(
-                        self.loss, source, TRAIN, self._order(source, shuffle), bar, callbacks, total,
-                        source.n_examples * epoch,
-                    )
-                except FloatingPointError as error:
-                    good.restore()
-                    raise FloatingPointError(f"epoch {epoch + 1}: {error}") from None
-                except KeyboardInterrupt:
-                    self.history.stopped = history.stopped = "interrupt"
-                    raise
-                seconds = time.perf_counter() - started
-                for record in (history, self.history):
-                    record.loss.append(loss / examples)
-                    record.seconds.append(seconds)
-                    record.examples.append(examples)
-                if held_out is not None:
-                    validation_loss = self.evaluate(held_out)
-                    history.validation_loss.append(validation_loss)
-                    self.history.validation_loss.append(validation_loss)
-                bar.finish(history)
-            self.optimizer.progress = (epoch + 1) / epochs
-            good.update()
-            if held_out is not None and validation_loss < state.best_loss:
-                state.best_loss, history.best_epoch = validation_loss, epoch
-                if patience is not None:
-                    state.best = Snapshot(parameters, self.optimizer)
-            if any([callback.on_epoch(self) for callback in callbacks]):
-                history.stopped = "callback"
-                break
-            if patience is not None and epoch - history.best_epoch >= patience:
-                history.stopped = "patience"
-                break
+        total = max(0, source.n_examples * epochs)
+        try:
+            for epoch in range(len(history.loss), epochs):
+                with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose) as bar:
+                    started = time.perf_counter()
+                    try:
+                        loss, examples = self._run(
+                            self.loss, source, TRAIN, self._order(source, shuffle), bar, callbacks, total,
+                            source.n_examples * epoch,
+                        )
+                    except FloatingPointError as error:
+                        good.restore()
+                        raise FloatingPointError(f"epoch {epoch + 1}: {error}") from None
+                    seconds = time.perf_counter() - started
+                    for record in (history, self.history):
+                        record.loss.append(loss / examples)
+                        record.seconds.append(seconds)
+                        record.examples.append(examples)
+                    if held_out is not None:
+                        validation_loss = self.evaluate(held_out)
+                        history.validation_loss.append(validation_loss)
+                        self.history.validation_loss.append(validation_loss)
+                    bar.finish(history)
+                self.optimizer.progress = (epoch + 1) / epochs
+                good.update()
+                if held_out is not None and validation_loss < state.best_loss:
+                    state.best_loss, history.best_epoch = validation_loss, epoch
+                    if patience is not None:
+                        state.best = Snapshot(parameters, self.optimizer)
+                if any([callback.on_epoch(self) for callback in callbacks]):
+                    history.stopped = "callback"
+                    break
+                if patience is not None and epoch - history.best_epoch >= patience:
+                    history.stopped = "patience"
+                    break
+        except KeyboardInterrupt:
+            self.history.stopped = history.stopped = "interrupt"
+            raise
         if state.best is not None:
             state.best.restore()
         self._fit = None
@@ -228,6 +236,8 @@ class Trainer:
         """
         cdef Feed source = as_feed(feed)
         self._fit = None
+        source.allow(1)
+        self._partial_fits += 1
         loss, examples = self._run(self.loss, source, TRAIN, self._order(source, shuffle), None, (), 0, 0)
         return loss / examples
 
@@ -258,11 +268,14 @@ class Trainer:
         Returns
         -------
         ndarray of float32, shape (n, cols)
+            NaN in the rows of examples that the feed leaves out.
         """
         if not isinstance(node, OperatorNode):
             raise TypeError(f"Trainer.predict: expected an operation, got {type(node).__name__}")
         cdef Feed source = as_feed(feed)
-        output = np.empty((source.n_examples, node.shape[1]), dtype=np.float32)
+        if source.n_examples < 0:
+            return np.concatenate([self.predict(node, block) for _, block in source.blocks(self.batch_size)])
+        output = np.full((source.n_examples, node.shape[1]), np.nan, dtype=np.float32)
         self._run(node, source, PREDICT, None, None, (), 0, 0, output)
         return output
 
@@ -279,7 +292,8 @@ class Trainer:
         parameters = [node.parameter for node in self.loss.parameters()]
         record = {
             "batch_size": self.batch_size, "seed": self.seed, "deterministic": self.deterministic,
-            "optimizer": repr(self.optimizer), "history": asdict(self.history), "fit": None,
+            "optimizer": repr(self.optimizer), "history": asdict(self.history), "partial_fits": self._partial_fits,
+            "fit": None,
         }
         snapshots = {"last": Snapshot(parameters, self.optimizer)}
         if self._fit is not None:
@@ -333,14 +347,19 @@ class Trainer:
                 if name == "best":
                     trainer._fit.best = Snapshot(parameters, optimizer)
         trainer.history = History(**record["history"])
+        trainer._partial_fits = record["partial_fits"]
         return trainer
 
     # --- One pass ------------------------------------------------------------------------------------------------
 
     def _order(self, Feed feed, shuffle):
-        if not shuffle or feed.n_examples < 0:
+        if not shuffle or feed.in_order or feed.n_examples < 0:
             return None
-        return epoch_order(feed.n_examples, self.seed, len(self.history.loss))
+        return epoch_order(feed.n_examples, self.seed, self._pass())
+
+    def _pass(self):
+        """A number for this pass of training, another one for each."""
+        return len(self.history.loss) + (self._partial_fits << 32)
 
     def _run(self, OperatorNode root, Feed feed, int kind, order, bar, callbacks, double total, double before,
              output=None):
@@ -350,7 +369,7 @@ class Trainer:
         cdef HogwildParameter parameter
         rates = None
         if total and self.optimizer.schedule is not None:
-            rates = [self.optimizer.schedule(k / (RATE_POINTS - 1)) for k in range(RATE_POINTS)]
+            rates = [self.optimizer.schedule(progress) for progress in np.linspace(0, 1, RATE_POINTS).tolist()]
         control = Control(rates, total, before)
         n_threads = self.n_threads
         if feed.n_examples >= 0:
@@ -358,12 +377,14 @@ class Trainer:
         sharded = self.deterministic and kind == TRAIN
         workers = self._workers(root, feed, kind, control, N_SHARDS if sharded else n_threads, output)
         runners = self._reducers(workers, control, feed) if sharded else workers
-        feed.start(order, n_threads, self.batch_size)
+        # What a feed draws at random is new in each pass of training, and always the same in others.
+        feed.stream = epoch_stream(self.seed, self._pass() if kind == TRAIN else 2**64 - 1)
         parameters = [node.parameter for node in root.parameters()]
         for parameter in parameters:
             parameter.make_current()
         entered = 0
         try:
+            feed.start(order, n_threads, self.batch_size)
             for parameter in parameters:
                 parameter.enter()
                 entered += 1
@@ -372,6 +393,9 @@ class Trainer:
         finally:
             for parameter in parameters[:entered]:
                 parameter.leave()
+            failure = feed.finish()
+        if failure is not None:
+            raise failure
         loss, examples = 0.0, 0
         for runner in runners:
             if runner.error is not None:
@@ -392,6 +416,8 @@ class Trainer:
                 raise MemoryError("no memory for a batch")
             if worker.status:
                 refuse_status(root, worker.replica.tape.failed, worker.status)
+        if examples == 0 and kind != PREDICT and not wyrm_load(&control.control.stop):
+            raise ValueError(f"feed: expected at least one example, but this {type(feed).__name__} left all of them out")
         return loss, examples
 
     def _reducers(self, workers, Control control, Feed feed):
@@ -429,6 +455,7 @@ class Trainer:
             worker.replica = replica
             worker.kind = <work_kind> kind
             worker.cursor = feed.cursor(replica, leaves, self.batch_size)
+            worker.cursor.stopped = &control.control.stop
             if kind == PREDICT:
                 worker.output = output
             if kind == TRAIN:
@@ -450,34 +477,14 @@ def checked_count(what, value, least=1):
     return int(value)
 
 
-def leaves_of(OperatorNode root, Feed feed):
-    """The leaf number of each input of the graph, all of which the feed must fill."""
-    cdef Node node
-    cdef dim_t inputs = 0, indices = 0
-    fed = feed.inputs()
-    leaves = {}
-    for node in walk(root):
-        if node.input != NULL:
-            if isinstance(node, InputNode):
-                leaves[node] = inputs
-            inputs += 1
-        elif node.index != NULL:
-            leaves[node] = indices
-            indices += 1
-    for node in leaves:
-        if node not in fed:
-            raise ValueError(f"feed: {describe(node)} is an input of {describe(root)}, but the feed has nothing for it")
-    return leaves
-
-
 def watch(workers, Control control, bar, callbacks, trainer):
     """Let every worker run on a thread of its own; return when all are done."""
     timed = [callback for callback in callbacks if callback.interval is not None]
     threads = [threading.Thread(target=guarded, args=(worker, control), daemon=True) for worker in workers]
     due = [time.monotonic() + callback.interval for callback in timed]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.05)
@@ -489,9 +496,13 @@ def watch(workers, Control control, bar, callbacks, trainer):
                         if callback.on_interval(trainer):
                             control.stop()
     except BaseException:
+        # Whatever happened, also to start() and also a second Ctrl-C, no thread goes on behind the caller's back.
         control.stop()
-        for thread in threads:
-            thread.join()
+        while any(thread.is_alive() for thread in threads):
+            try:
+                time.sleep(0.001)
+            except KeyboardInterrupt:
+                pass
         raise
 
 

@@ -83,6 +83,7 @@ cdef class Worker:
             self.copies.pull()
         while not wyrm_load(&self.control.control.stop):
             n = self.cursor.next()
+            since += self.cursor.beside
             if n <= 0:
                 if n < 0:
                     self.status = -1

@@ -76,11 +76,15 @@ def test_with_the_graphviz_package(graph, monkeypatch):
     assert wyrm.draw(graph) == ("source", text)
 
 
-@pytest.mark.parametrize("name", ['a "quoted" name', "back\\slash\\", "two\nlines", "\\N", "nul\0", "<b>ünïcode</b> 🐉", "{|}"])
+@pytest.mark.parametrize(
+    "name", ['a "quoted" name', "back\\slash\\", "two\nlines", "\\N", "nul\0", "<b>ünïcode</b> 🐉", "{|}"]
+)
 def test_names_are_escaped(name):
     source = wyrm.draw(wyrm.ParameterNode([[1.0]], name=name)).source
     (label,) = labels(source)
-    kind, middle, shape = "".join("\0" if symbol == r"\n" else symbol for symbol in re.findall(r"\\.|[^\\]", label)).split("\0")
+    kind, middle, shape = "".join(
+        "\0" if symbol == r"\n" else symbol for symbol in re.findall(r"\\.|[^\\]", label)
+    ).split("\0")
     assert (kind, shape) == ("ParameterNode", "1 x 1")
     plain = name.replace("\n", " ").replace("\0", "")
     assert middle.replace('\\"', '"').replace("\\\\", "\\") == plain

@@ -243,8 +243,8 @@ def test_foreign_operands_are_refused(operation, foreign):
         operation(foreign, x)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39, 10**400, np.array([[np.nan]]), np.ones(3), np.ones((2, 0)),
-                                 np.ones((1, 1, 1))], ids=lambda value: f"{value!r:.20}")  # fmt: skip
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39, 10**400, np.array([[np.nan]]), np.ones(3),
+                                 np.ones((2, 0)), np.ones((1, 1, 1))], ids=lambda value: f"{value!r:.20}")  # fmt: skip
 @pytest.mark.parametrize("operation", [*BINARY, operator.matmul])
 def test_constants_that_are_no_finite_matrix_are_refused(operation, bad):
     x = wyrm.ParameterNode([[1.0]])

@@ -38,13 +38,17 @@ def test_a_wrong_entry_is_named(rng):
         return indices, values
 
     w = wrong(rng.normal(size=(4, 3)), distort)
-    with pytest.raises(AssertionError, match=r"'w' \(4x3\): backward\(\) gives .* at row 1, column 2, differences .* give"):
+    with pytest.raises(
+        AssertionError, match=r"'w' \(4x3\): backward\(\) gives .* at row 1, column 2, differences .* give"
+    ):
         wyrm.check_gradients((w * w).sum())
 
 
 def test_the_two_numbers_are_given():
     w = wrong([[3.0]], lambda indices, values: (indices, values + 1))
-    with pytest.raises(AssertionError, match=r"backward\(\) gives 7 at row 0, column 0, differences of the loss give 6;"):
+    with pytest.raises(
+        AssertionError, match=r"backward\(\) gives 7 at row 0, column 0, differences of the loss give 6;"
+    ):
         wyrm.check_gradients((w * w).sum())
 
 
@@ -84,7 +88,9 @@ def test_untouched_rows_are_found(rng):
 
 
 def test_rows_touched_for_nothing_are_found(rng):
-    w = wrong(rng.normal(size=(50, 2)), lambda indices, values: (np.append(indices, 41), np.append(values, [[0, 0]], 0)))
+    w = wrong(
+        rng.normal(size=(50, 2)), lambda indices, values: (np.append(indices, 41), np.append(values, [[0, 0]], 0))
+    )
     with pytest.raises(AssertionError, match="touched row 41, which was not used"):
         wyrm.check_gradients(w.embedding(wyrm.IndexInputNode([8, 7, 40])).sum())
 

@@ -1,26 +1,10 @@
-"""Graphs as wholes: order of calls, shared parts, batches, chains, the life of nodes."""
-
-import gc
-import resource
-import subprocess
-import sys
-import textwrap
-import weakref
+"""Graphs as wholes: order of calls, shared parts, batches."""
 
 import numpy as np
 import pytest
-from engine.support import allocated_bytes, assert_gradients, assert_value, counts_allocations, parameter, weighted
+from engine.support import assert_gradients, assert_value, parameter
 
 import wyrm
-
-
-@pytest.fixture
-def regression(rng):
-    """A small graph: loss, its middle (y_hat), weights, x, y."""
-    w = parameter(rng.normal(size=(3, 1)), name="w")
-    x, y = wyrm.InputNode(rng.normal(size=(4, 3)), name="x"), wyrm.InputNode(rng.normal(size=(4, 1)), name="y")
-    y_hat = x @ w
-    return (y - y_hat).square().sum(), y_hat, w, x, y
 
 
 def exact_gradient(w, x, y):
@@ -134,7 +118,7 @@ def test_backward_after_an_index_changed(rng):
 
 @pytest.mark.parametrize("rows", [4, 9])
 def test_building_on_a_node_does_not_hide_that_an_input_changed(regression, rows):
-    loss, y_hat, w, x, _ = regression
+    _, y_hat, w, x, _ = regression
     y_hat.forward()
     x.set_value(np.ones((rows, 3)))
     y_hat[:, 0]  # asks y_hat how many rows it has now
@@ -188,7 +172,7 @@ def test_an_inner_node_first(regression):
     y_hat.forward()
     np.testing.assert_allclose(y_hat.value, x.value @ w.value, rtol=1e-5)
     assert y_hat.shape == (2, 1)
-    with pytest.raises(RuntimeError, match="an input was set after|forward"):
+    with pytest.raises(RuntimeError, match=r"an input was set after|forward\(\)"):
         loss.backward()
     loss.forward()
     loss.backward()
@@ -340,222 +324,3 @@ def test_broadcasting_that_changes_with_the_batch(rng):
         b.set_value(rng.uniform(size=(m, 3)))
         assert_value(y, (a.value * w.value) * (b.value + w.value) / (a.value + 3), rtol=1e-5)
         assert_gradients(y, rng)
-
-
-# --- Depth -------------------------------------------------------------------------------------------------------
-
-CHAIN = textwrap.dedent("""
-    import sys, numpy as np, wyrm
-    n = int(sys.argv[1])
-    w = wyrm.ParameterNode([[0.5]])
-    node = w
-    for _ in range(n):
-        node = node + w
-    node.forward()
-    assert node.value == n * 0.5 + 0.5, node.value
-    node.backward()
-    assert w.gradient == n + 1, w.gradient
-    repr(node), node.parameters(), node.zero_gradients(), node.operands
-    inner = node.operands[0]
-    inner.forward()
-    del inner
-    if len(sys.argv) > 2:
-        assert wyrm.draw(node).source.count("->") == 2 * n
-        zero, node = wyrm.InputNode(0.0), w.square()
-        for _ in range(n):
-            node = node + zero
-        assert wyrm.check_gradients(node) < 1e-3
-    del node
-    v = wyrm.ParameterNode(np.ones((2, 3)))
-    node = v
-    for i in range(n // 10):
-        node = [lambda: node.tanh(), lambda: wyrm.concatenate([node, v], 0)[0:2], lambda: node.T.T][i % 3]()
-    node.sum().forward()
-    print("done")
-""")
-
-
-def run_chain(*arguments, stack=None):
-    def limit():
-        if stack is not None:
-            resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
-
-    done = subprocess.run(
-        [sys.executable, "-c", CHAIN, *map(str, arguments)], preexec_fn=limit, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "done\n"
-
-
-def test_a_deep_chain():
-    run_chain(20_000, "draw", stack=256 * 1024)
-
-
-@pytest.mark.slow
-def test_a_chain_of_a_million_nodes():
-    run_chain(1_000_000)
-
-
-@pytest.mark.slow
-def test_a_chain_of_a_million_nodes_on_a_small_stack():
-    run_chain(1_000_000, stack=256 * 1024)
-
-
-# --- The life of nodes -------------------------------------------------------------------------------------------
-
-
-def test_an_inner_value_outlives_the_root(regression):
-    loss, y_hat, w, x, _ = regression
-    loss.forward()
-    expected = x.value @ w.value
-    gone = weakref.ref(loss) if hasattr(type(loss), "__weakref__") else None
-    del loss, regression
-    gc.collect()
-    assert gone is None or gone() is None
-    np.testing.assert_allclose(y_hat.value, expected, rtol=1e-5)
-    x.set_value(np.ones((2, 3)))
-    del x
-    gc.collect()
-    np.testing.assert_allclose(y_hat.value, expected, rtol=1e-5)
-    assert y_hat.shape == (4, 1)
-
-
-def test_an_inner_value_outlives_root_and_leaves():
-    w = wyrm.ParameterNode(np.full((50, 50), 2.0))
-    index = wyrm.IndexInputNode(np.arange(40))
-    inner = w.embedding(index) * wyrm.InputNode(np.full((40, 50), 3.0))
-    root = inner.sum() + w.sum()
-    root.forward()
-    inner_operands = inner.operands
-    del root, w, index
-    gc.collect()
-    churn = [wyrm.InputNode(np.full((40, 50), 9.0)) for _ in range(50)]
-    np.testing.assert_array_equal(inner.value, np.full((40, 50), 6.0))
-    np.testing.assert_array_equal(inner_operands[0].value, np.full((40, 50), 2.0))
-    inner.forward()
-    np.testing.assert_array_equal(inner.value, np.full((40, 50), 6.0))
-    assert len(churn) == 50
-
-
-def test_leaves_live_as_long_as_the_graph_needs_them(rng):
-    def build():
-        w = wyrm.ParameterNode(rng.normal(size=(3, 2)))
-        return (wyrm.InputNode(rng.normal(size=(5, 3))) @ w).square() + w.embedding(wyrm.IndexInputNode([1]))
-
-    loss = build()
-    gc.collect()
-    assert_gradients(loss, rng)
-
-
-def test_storage_outlives_its_nodes(rng):
-    w = wyrm.ParameterNode(rng.normal(size=(3, 2)))
-    storage, view, expected = w.parameter, w.value, w.value.copy()
-    del w
-    gc.collect()
-    np.testing.assert_array_equal(storage.value, expected)
-    del storage
-    gc.collect()
-    np.testing.assert_array_equal(view, expected)
-    view[...] = 1
-
-
-@pytest.mark.skipif(not counts_allocations(), reason="needs glibc's own malloc")
-@pytest.mark.parametrize("keep_inner", [False, True])
-def test_rebuilding_each_step_does_not_grow(keep_inner, rng):
-    table, w = parameter(rng.normal(size=(50, 4))), parameter(rng.normal(size=(4, 1)))
-    index, y = wyrm.IndexInputNode([0]), wyrm.InputNode([[1.0]])
-    inner = (table.embedding(index) @ w).tanh()
-
-    def step():
-        middle = inner if keep_inner else (table.embedding(index) @ w).tanh()
-        index.set_value(rng.integers(50, size=3))
-        y.set_value(rng.normal(size=(3, 1)))
-        loss = (middle - y).square().sum()
-        middle.forward()
-        loss.forward()
-        loss.backward()
-        loss.zero_gradients()
-        assert middle.value.shape == (3, 1)
-
-    for _ in range(200):
-        step()
-    gc.collect()
-    before = allocated_bytes()
-    for _ in range(2000):
-        step()
-    gc.collect()
-    assert allocated_bytes() - before < 20_000
-
-
-def test_nodes_are_collected_even_when_a_subclass_makes_a_cycle(rng):
-    class Holder(wyrm.ParameterNode):
-        pass
-
-    class Probe:
-        pass
-
-    holder = Holder(rng.normal(size=(2, 2)))
-    holder.loss = (holder * holder).sum()
-    holder.loss.forward()
-    holder.probe = Probe()
-    gone = weakref.ref(holder.probe)
-    del holder
-    gc.collect()
-    assert gone() is None
-
-
-# --- Objects that are no nodes of a graph ------------------------------------------------------------------------
-
-
-def test_nodes_cannot_be_made_from_nothing():
-    operator = type(wyrm.InputNode(1.0) + 1)
-    for kind in (wyrm.Node, operator):
-        with pytest.raises(TypeError):
-            kind()
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda node: node.forward(),
-        lambda node: node.backward(),
-        lambda node: node.parameters(),
-        lambda node: (node + 1).forward(),
-        lambda node: (wyrm.InputNode(1.0) * node).forward(),
-        lambda node: node.tanh().forward(),
-        lambda node: wyrm.concatenate([node, node], 0).forward(),
-        lambda node: node[0],
-        lambda node: node.T @ node,
-        lambda node: node.value,
-        lambda node: repr(node),
-        lambda node: node.operands,
-        lambda node: wyrm.draw(node),
-        lambda node: wyrm.check_gradients(node),
-    ],
-)
-def test_nodes_that_were_never_initialised_do_no_harm(use):
-    for kind in (wyrm.Node, type(wyrm.InputNode(1.0) + 1)):
-        try:
-            use(kind.__new__(kind))
-        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
-            pass
-
-
-def test_nodes_are_neither_copied_nor_pickled(regression):
-    import copy
-
-    for node in regression:
-        for way in (copy.copy, copy.deepcopy, lambda node: node.__reduce_ex__(4)):
-            with pytest.raises(TypeError):
-                way(node)
-
-
-def test_reprs(regression):
-    loss, y_hat, w, x, _ = regression
-    assert repr(w) == "<ParameterNode 'w' (3x1)>"
-    assert repr(x) == "<InputNode 'x' (4x3)>"
-    assert repr(y_hat) == "<matmul (4x1)>"
-    assert repr(loss) == "<sum (1x1)>"
-    assert repr(wyrm.IndexInputNode([1, 2, 3], name="rows")) == "<IndexInputNode 'rows' (3x1)>"
-    assert "(3, 1)" in repr(w.parameter)
-    assert "SparseGradient" in repr(w.sparse_gradient)

@@ -34,7 +34,9 @@ def bags_of(name, n):
 
 def reference_bags(rows, bags, weights, mode):
     weighted_rows = rows.astype(float) * (1 if weights is None else weights.reshape(-1, 1))
-    sums = [weighted_rows[start:end].sum(axis=0) / (max(end - start, 1) if mode == "mean" else 1) for start, end in bags]
+    sums = [
+        weighted_rows[start:end].sum(axis=0) / (max(end - start, 1) if mode == "mean" else 1) for start, end in bags
+    ]
     return np.array(sums)
 
 
@@ -218,7 +220,11 @@ def test_weights_of_bags_from_a_table_that_is_looked_up_too(layout, rng):
     weights = parameter(rng.normal(size=(3, 1)), layout)
     index = wyrm.IndexInputNode([2, 0, 2])
     table = parameter(rng.normal(size=(3, 4)), layout)
-    y = table.embedding_bag(index, weights) + weights.embedding_bag(index, weights) + table.fm_interaction(index, weights)
+    y = (
+        table.embedding_bag(index, weights)
+        + weights.embedding_bag(index, weights)
+        + table.fm_interaction(index, weights)
+    )
     v, w = table.value[[2, 0, 2]].astype(float), weights.value.astype(float)
     pairs = reference_fm(table.value[[2, 0, 2]], [(0, 3)], w)
     assert_value(y, (v * w).sum(axis=0) + (w[[2, 0, 2]] * w).sum(axis=0) + pairs, rtol=1e-5, atol=1e-5)
@@ -348,7 +354,9 @@ def test_an_index_past_the_table_is_named():
         node.forward()
     index.set_value([4, 0, 7, 9])
     for node in nodes:
-        with pytest.raises(IndexError, match=r"index 7 at position 2 of .*'context'.* out of range .*'words' \(5x2\).*0 to 4"):
+        with pytest.raises(
+            IndexError, match=r"index 7 at position 2 of .*'context'.* out of range .*'words' \(5x2\).*0 to 4"
+        ):
             node.forward()
         with pytest.raises(RuntimeError, match="forward"):
             node.sum().backward()

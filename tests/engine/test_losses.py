@@ -189,7 +189,9 @@ def test_crossentropy_refuses_targets_that_do_not_fit(rng):
     target = wyrm.IndexInputNode([0, 4, 1], name="classes")
     for weight in (None, np.ones((3, 1))):
         loss = losses.sparse_categorical_crossentropy(logits, target, weight)
-        with pytest.raises(IndexError, match=r"index 4 at position 1 of .*'classes'.*columns of .*'scores' \(3x4\).*0 to 3"):
+        with pytest.raises(
+            IndexError, match=r"index 4 at position 1 of .*'classes'.*columns of .*'scores' \(3x4\).*0 to 3"
+        ):
             loss.forward()
     target.set_value([0, 3])
     with pytest.raises(ValueError, match="one target"):

@@ -52,7 +52,9 @@ def test_product_used_four_times(rng):
 
 def test_product_refuses_inner_sizes_that_differ():
     a, b = wyrm.ParameterNode(np.ones((2, 3)), name="a"), wyrm.ParameterNode(np.ones((2, 3)), name="b")
-    with pytest.raises(ValueError, match=r"matmul: .*columns on the left as rows on the right.*'a' \(2x3\).*'b' \(2x3\)"):
+    with pytest.raises(
+        ValueError, match=r"matmul: .*columns on the left as rows on the right.*'a' \(2x3\).*'b' \(2x3\)"
+    ):
         a @ b
     assert (a @ b.T).shape == (2, 2)
 
@@ -94,14 +96,16 @@ def test_overlapping_slices_of_one_value(rng):
     assert_gradients(y, rng)
 
 
-@pytest.mark.parametrize("key", [np.s_[6], np.s_[-7], np.s_[:, 5], np.s_[3:3], np.s_[:, 4:2], np.s_[::2], np.s_[:, ::-1],
-                                 np.s_[100:]], ids=str)  # fmt: skip
+@pytest.mark.parametrize("key", [np.s_[6], np.s_[-7], np.s_[:, 5], np.s_[3:3], np.s_[:, 4:2], np.s_[::2],
+                                 np.s_[:, ::-1], np.s_[100:]], ids=str)  # fmt: skip
 def test_slices_of_nothing_are_refused(key, rng):
     with pytest.raises(IndexError, match="expected"):
         parameter(rng.normal(size=(6, 5)))[key]
 
 
-@pytest.mark.parametrize("key", [None, ..., "a", 1.0, (0, 1, 2), np.s_[1.5:], np.s_[:, "a"], [0, 1], np.ones(6, bool)], ids=str)
+@pytest.mark.parametrize(
+    "key", [None, ..., "a", 1.0, (0, 1, 2), np.s_[1.5:], np.s_[:, "a"], [0, 1], np.ones(6, bool)], ids=str
+)
 def test_other_subscripts_are_refused(key, rng):
     with pytest.raises((TypeError, IndexError), match="expected"):
         parameter(rng.normal(size=(6, 5)))[key]

@@ -78,7 +78,7 @@ def libsvm_reference(content):
     return rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.one_of(soup, st.binary(max_size=60)))
 def test_anything(content):
     data = attempt(lambda file: read_libsvm(file, duplicates="sum"), content)
@@ -92,7 +92,7 @@ def test_anything(content):
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(soup)
 def test_against_plain_python(content):
     expected = libsvm_reference(content) if b"qid" not in content else None

@@ -13,7 +13,12 @@ import pytest
 from wyrm.io import FormatError, iter_libffm, iter_libsvm, read_libffm, read_libsvm
 
 TEXT = b"".join(b"%d %d:%d 1000:0.5\n" % (i % 2, i % 900 + 1, i) for i in range(30_000))
-COMPRESS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+COMPRESS = {
+    "": bytes,
+    ".gz": lambda content: gzip.compress(content, compresslevel=1),
+    ".xz": lambda content: lzma.compress(content, preset=0),
+    ".bz2": lambda content: bz2.compress(content, compresslevel=1),
+}
 
 
 def check(data):

@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from wyrm.io import read_libffm, read_libsvm, write_libffm, write_libsvm
+from wyrm.io import read_libffm, read_libsvm, write_libffm, write_libsvm, writers
 
 
 @pytest.fixture
 def rows():
     rng = np.random.default_rng(0)
-    X = scipy.sparse.csr_matrix((rng.random((10_000, 30)) < 0.1).astype(np.float32))
+    X = scipy.sparse.csr_matrix((rng.random((3_000, 30)) < 0.1).astype(np.float32))
     X.data[:] = rng.normal(size=X.nnz) * 10.0 ** rng.integers(-40, 38, X.nnz)
     X.data[:3] = np.nan, np.inf, 0
-    return X, rng.normal(size=10_000).astype(np.float32), rng.integers(0, 100, 10_000)
+    return X, rng.normal(size=3_000).astype(np.float32), rng.integers(0, 100, 3_000)
 
 
 @pytest.mark.parametrize("zero_based", [False, True])
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz", ".bz2"])
-def test_libsvm(tmp_path, rows, zero_based, suffix):
+def test_libsvm(tmp_path, monkeypatch, rows, zero_based, suffix):
     X, y, qid = rows
+    monkeypatch.setattr(writers, "ROWS_AT_A_TIME", 1_000)
     path = tmp_path / f"data{suffix}"
     write_libsvm(path, X, y, qid=qid, zero_based=zero_based)
     assert path.read_bytes().startswith({".gz": b"\x1f\x8b", ".xz": b"\xfd7zXZ", ".bz2": b"BZh"}.get(suffix, b""))

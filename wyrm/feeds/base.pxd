@@ -9,6 +9,8 @@ cdef class Cursor:
     cdef dim_t batch_size
     cdef dim_t first             # the place in the epoch's order of the first example of the batch laid down last
     cdef dim_t at, end           # the share of the epoch that this cursor has taken and not yet laid down
+    cdef dim_t beside            # places that the last next() went past beside those of its batch; they count as progress
+    cdef const int* stopped      # set when the run is to end, for those who wait; NULL: nobody will say so
 
     cdef dim_t next(self) noexcept nogil
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil
@@ -17,10 +19,12 @@ cdef class Cursor:
 cdef class Feed:
     cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
     cdef bint random_access      # its cursors can lay()
+    cdef bint in_order           # its examples come in an order of their own
+    cdef uint64_t stream         # of random numbers, for feeds that draw; the trainer sets another one for each epoch
     cdef dim_t taken             # examples of the epoch that cursors have taken
     cdef dim_t share             # how many a cursor takes at a time
 
+    cdef int allow(self, dim_t epochs) except -1
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)
-
-cdef uint64_t next_random(uint64_t* state) noexcept nogil
+    cdef object finish(self)

@@ -6,6 +6,10 @@ at a time and lays batches of it into the leaves of its replica, by pointing the
 
 import numpy as np
 
+from wyrm.errors import describe
+from wyrm.feeds.sampling cimport next_random, random_at
+from wyrm.leaf cimport InputNode
+from wyrm.node cimport Node, OperatorNode, walk
 from wyrm.sync cimport wyrm_fetch_add
 
 
@@ -13,7 +17,10 @@ cdef class Cursor:
     """One thread's way through a feed."""
 
     cdef dim_t next(self) noexcept nogil:
-        """Lay the next batch into the leaves; the number of examples in it, 0 at the end, -1 when memory ran out."""
+        """Lay the next batch into the leaves; the number of examples in it, 0 at the end, -1 when memory ran out.
+
+        -2 says that the feed failed; its finish() has the reason.
+        """
         return 0
 
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
@@ -33,11 +40,17 @@ cdef class Feed:
     """Base of the feeds; ``len(feed)`` is the number of examples in an epoch."""
 
     def __len__(self):
+        if self.n_examples < 0:
+            raise TypeError(f"{type(self).__name__}: the number of examples is not known beforehand")
         return self.n_examples
 
     def inputs(self):
         """set of Node: the input nodes it fills."""
         raise NotImplementedError
+
+    cdef int allow(self, dim_t epochs) except -1:
+        """Refuse when it can't be gone through so many times."""
+        return 0
 
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
         """Begin an epoch. `order` is a permutation of the examples, or None for their own order."""
@@ -50,18 +63,32 @@ cdef class Feed:
         """A new cursor that fills `replica`; `leaves` maps each input node to its leaf number."""
         raise NotImplementedError
 
+    cdef object finish(self):
+        """End an epoch, whether it was gone through or not; the exception that kept it from going on, or None."""
+        return None
+
+
+def leaves_of(OperatorNode root, Feed feed):
+    """The leaf number of each input of the graph, all of which the feed must fill."""
+    cdef Node node
+    cdef dim_t inputs = 0, indices = 0
+    fed = feed.inputs()
+    leaves = {}
+    for node in walk(root):
+        if node.input != NULL:
+            if isinstance(node, InputNode):
+                leaves[node] = inputs
+            inputs += 1
+        elif node.index != NULL:
+            leaves[node] = indices
+            indices += 1
+    for node in leaves:
+        if node not in fed:
+            raise ValueError(f"feed: {describe(node)} is an input of {describe(root)}, but the feed has nothing for it")
+    return leaves
+
 
 # --- The order of an epoch ---------------------------------------------------------------------------------------
-
-cdef inline uint64_t next_random(uint64_t* state) noexcept nogil:
-    """SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)."""
-    cdef uint64_t z
-    state[0] += <uint64_t> 0x9E3779B97F4A7C15
-    z = state[0]
-    z = (z ^ (z >> 30)) * <uint64_t> 0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * <uint64_t> 0x94D049BB133111EB
-    return z ^ (z >> 31)
-
 
 cdef void shuffle(dim_t* order, dim_t n, uint64_t seed, uint64_t epoch) noexcept nogil:
     """A permutation of 0 to n - 1 that depends on seed and epoch alone (Fisher and Yates)."""
@@ -91,3 +118,10 @@ def epoch_order(Py_ssize_t n, seed, epoch):
         with nogil:
             shuffle(<dim_t*> &view[0], n, seed_, epoch_)
     return order
+
+
+def epoch_stream(seed, epoch):
+    """int: where the random numbers start that feeds draw in one epoch."""
+    cdef uint64_t seed_, epoch_
+    seed_, epoch_ = seed, epoch
+    return random_at(random_at(seed_, 0), epoch_)

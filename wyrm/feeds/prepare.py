@@ -3,6 +3,7 @@
 import numpy as np
 
 from wyrm.errors import describe, refuse_not_finite
+from wyrm.leaf import IndexInputNode
 
 MAX_ROW = 2**31 - 1
 
@@ -34,15 +35,17 @@ def index_column(index, weights, values):
     if hasattr(values, "tocsr") or weights is not None:
         return _csr_column(what, weights, values)
     if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[0]) == 1:
-        rows = _as_rows(what, values[0])
-        return rows, _as_starts(what, values[1], len(rows)), None, 0
+        rows = as_rows(what, values[0])
+        return rows, as_starts(what, values[1], len(rows)), None, 0
     if isinstance(values, np.ndarray) or not any(np.ndim(v) for v in values):
         array = np.asarray(values)
         if array.ndim not in (1, 2):
             raise ValueError(f"{what}: expected indices (n,) or (n, k), got shape {array.shape}")
         width = 1 if array.ndim == 1 else array.shape[1]
-        return _as_rows(what, array).reshape(-1), None, None, width
-    lists = [_as_rows(what, v).reshape(-1) for v in values]
+        if not width:
+            return np.zeros(0, np.int32), np.zeros(len(array) + 1, np.int64), None, 0
+        return as_rows(what, array).reshape(-1), None, None, width
+    lists = [as_rows(what, v).reshape(-1) for v in values]
     starts = np.zeros(len(lists) + 1, dtype=np.int64)
     np.cumsum([len(v) for v in lists], out=starts[1:])
     return np.concatenate(lists) if lists else np.zeros(0, np.int32), starts, None, 0
@@ -65,10 +68,11 @@ def _csr_column(what, weights, values):
     data = np.ascontiguousarray(matrix.data, dtype=np.float32)
     if data.dtype.kind != "f" or not np.isfinite(data).all():
         raise ValueError(f"{what} with weights: expected values that are finite in float32")
-    return _as_rows(what, matrix.indices), np.ascontiguousarray(matrix.indptr, dtype=np.int64), data, 0
+    return as_rows(what, matrix.indices), np.ascontiguousarray(matrix.indptr, dtype=np.int64), data, 0
 
 
-def _as_rows(what, values):
+def as_rows(what, values):
+    """Row numbers as contiguous int32, in the shape they have."""
     array = np.asarray(values)
     if array.size == 0:
         return np.zeros(array.shape, dtype=np.int32)
@@ -80,7 +84,8 @@ def _as_rows(what, values):
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
-def _as_starts(what, offsets, n):
+def as_starts(what, offsets, n):
+    """Offsets that cut n indices into runs, as int64."""
     starts = np.ascontiguousarray(offsets, dtype=np.int64)
     if starts.ndim != 1 or len(starts) < 1 or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 0).any():
         raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n}")
@@ -98,3 +103,19 @@ def one_length(nodes, lengths):
     if lengths[0] == 0:
         raise ValueError("feed: expected at least one example, got none")
     return lengths[0]
+
+
+def index_node(what, name, node):
+    """An argument that must be an IndexInputNode."""
+    if not isinstance(node, IndexInputNode):
+        raise TypeError(f"{what}: expected {name}= to be an IndexInputNode, got {type(node).__name__}")
+    return node
+
+
+def as_count(what, name, value, least=1):
+    """An argument that must be an integer from `least` to the most rows a table can have."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{what}: expected an integer as {name}, got {value!r}")
+    if not least <= value <= MAX_ROW:
+        raise ValueError(f"{what}: expected {name} from {least} to {MAX_ROW}, got {value}")
+    return int(value)

@@ -1,4 +1,4 @@
-# Cython declarations of simd.h and vecmath.h, which every kernel file speaks.  Include it after real_t is known.
+# Cython declarations of simd.h, lanes.h and vecmath.h, which every kernel file speaks; include after real_t is known.
 
 cdef extern from "simd.h" nogil:
     ctypedef struct vec_t:               # LANES elements of real_t
@@ -9,7 +9,6 @@ cdef extern from "simd.h" nogil:
     ctypedef void inlined "WYRM_INLINED"   # `cdef inlined f(...)`: no value, and always inlined
     enum:
         LANES
-        PERMUTES                         # whether vec_permute() is fast
 
     vec_t vec_load(const real_t* p)
     void vec_store(real_t* p, vec_t v)
@@ -50,20 +49,21 @@ cdef extern from "simd.h" nogil:
 
     ivec_t ivec_set1(wyrm_int x)
     ivec_t ivec_load(const wyrm_int* p)
-    void ivec_store(wyrm_int* p, ivec_t v)
     ivec_t ivec_add(ivec_t a, ivec_t b)
     ivec_t ivec_sub(ivec_t a, ivec_t b)
     ivec_t ivec_and(ivec_t a, ivec_t b)
     ivec_t ivec_or(ivec_t a, ivec_t b)
-    ivec_t ivec_xor(ivec_t a, ivec_t b)
     ivec_t ivec_andnot(ivec_t a, ivec_t b)               # a & ~b
-    ivec_t ivec_less(ivec_t a, ivec_t b)
     ivec_t ivec_shift_left(ivec_t a, int count)
     ivec_t ivec_shift_right(ivec_t a, int count)         # zeros enter
     ivec_t vec_bits(vec_t a)                             # reinterpreted
     vec_t vec_from_bits(ivec_t a)
     ivec_t vec_truncate(vec_t a)                         # converted, towards zero
     vec_t ivec_convert(ivec_t a)
+
+cdef extern from "lanes.h" nogil:
+    enum:
+        PERMUTES                         # whether vec_permute() is fast
 
     vec_t vec_count()                                    # 0, 1, 2, ...
     vec_t vec_permute(vec_t v, ivec_t at)                # lane i becomes lane at[i]

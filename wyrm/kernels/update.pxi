@@ -127,16 +127,22 @@ cdef inline void sgd_dim(const update_t* u, const hyper_t* h, dim_t D, bint plai
 
 cdef inline void sgd_scalars(const update_t* u, real_t rate) noexcept nogil:
     cdef dim_t i
-    for i in range(u.n):
-        u.value[row_at(u, i) * u.stride] -= rate * u.grad[i]
+    if u.rows == NULL:
+        for i in range(u.n):
+            u.value[i * u.stride] -= rate * u.grad[i]
+    else:
+        for i in range(u.n):
+            u.value[u.rows[i] * u.stride] -= rate * u.grad[i]
 
 
 cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
     """value <- soft((1 - lr l2) value - lr grad, lr l1).  Reads learning_rate, l2, l1, clip."""
-    cdef update_t flat = flattened(u, 0)
-    if flat.D == 1 and is_plain(h):
-        sgd_scalars(&flat, h.learning_rate)
-    elif flat.D == 1 and flat.n > 1:
+    cdef update_t flat
+    if u.D == 1 and is_plain(h):
+        sgd_scalars(u, h.learning_rate)
+        return
+    flat = flattened(u, 0)
+    if flat.D == 1 and flat.n > 1:
         update_blocks(sgd_rows, &flat, h, 0)
     elif not is_plain(h):
         sgd_dim(&flat, h, flat.D, False)

@@ -1,0 +1,65 @@
+"""What the benchmarks share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# They import helpers from their own folder, as the scripts in it do.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from timing import control_ns  # noqa: E402
+
+ROUNDS = 9
+
+
+@pytest.fixture(scope="session")
+def measuring(request):
+    """Whether times are taken; if not, each benchmark only checks its result, on a few examples."""
+    return request.config.getoption("benchmark_enable") or not request.config.getoption("benchmark_disable")
+
+
+@pytest.fixture
+def steps_of(measuring):
+    """steps_of(n): n where times are taken, else a few."""
+    return lambda n: n if measuring else min(n, 64)
+
+
+@pytest.fixture
+def bare_loop():
+    """The class BareLoop: a C loop over a graph with nothing around it."""
+    import bare
+
+    try:
+        return bare.bare_loop()
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def measure(benchmark, measuring):
+    """measure(call, n, ...): time call(n), which does n steps, and note what a step takes.
+
+    The control is timed before and after; `ns / control` is what to compare between two runs on one machine.
+    """
+
+    def run(call, n, *, bytes=None, flops=None, reach=None, rounds=ROUNDS):
+        info = benchmark.extra_info
+        before = control_ns() if measuring else None
+        benchmark.pedantic(call, args=(n,), rounds=rounds, warmup_rounds=1)
+        for name, value in (("steps", n), ("bytes/step", bytes), ("flops/step", flops), ("reach ns", reach)):
+            if value is not None:
+                info[name] = value
+        if benchmark.stats is None or not measuring:
+            return
+        ns = benchmark.stats.stats.min / n * 1e9
+        control = min(before, control_ns())
+        info["ns/step"] = round(ns, 1)
+        info["control ns"] = round(control, 1)
+        info["ns / control"] = round(ns / control, 3)
+        if bytes:
+            info["GB/s"] = round(bytes / ns, 3)
+        if flops:
+            info["Gflop/s"] = round(flops / ns, 3)
+
+    return run

@@ -1,0 +1,63 @@
+"""How the benchmarks take times: by turns in one run, with a control that shows when the machine itself changed pace."""
+
+import statistics
+import time
+
+import numpy as np
+
+CONTROL_LENGTH = 1_000
+CONTROL_CALLS = 2_000
+
+
+def seconds(call, *args):
+    """Time of one call."""
+    start = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - start
+
+
+def control_ns(rounds=5):
+    """ns per product of two vectors of 1,000 floats, called from a loop in Python: nothing of wyrm is in it.
+
+    The best of several rounds. Benchmarks state it beside their own time; two runs of which it differs were made on
+    machines, or in moments, of different speed.
+    """
+    a, b = np.ones((2, CONTROL_LENGTH), dtype=np.float32)
+    dot = np.dot
+    assert dot(a, b) == CONTROL_LENGTH
+
+    def loop():
+        for _ in range(CONTROL_CALLS):
+            dot(a, b)
+
+    return min(seconds(loop) for _ in range(rounds)) / CONTROL_CALLS * 1e9
+
+
+def by_turns(calls, rounds):
+    """Times of several calls, taken one after the other in every round.
+
+    Parameters
+    ----------
+    calls : dict of str to callable
+    rounds : int
+
+    Returns
+    -------
+    dict of str to list of float
+        Seconds, an entry per round.
+    """
+    times = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            times[name].append(seconds(call))
+    return times
+
+
+def ratio(over, under):
+    """The median of the ratios of paired times, which drifts of the machine cancel out of."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def best_median(times, block):
+    """The least of the medians of consecutive blocks of rounds."""
+    return min(statistics.median(times[at : at + block]) for at in range(0, len(times) - block + 1, block))

@@ -1,0 +1,48 @@
+from wyrm.gradient cimport index_t
+from wyrm.kernels.dispatch cimport kernels
+from wyrm.kernels.table cimport dim_t, row_t
+from wyrm.parameter cimport storage_t
+from wyrm.replica cimport Replica
+
+cdef class Lookups:
+    # What a replica looks up by one of its index leaves.
+    cdef index_t* index
+    cdef row_t high              # the largest row that a feed will lay into it
+    cdef const storage_t** tables      # those worth fetching ahead
+    cdef dim_t n_tables
+
+cdef Lookups lookups_of(Replica replica, dict leaves, object node, row_t high)
+
+cdef inline void* address(object array) except? NULL:
+    """Where the data of an ndarray is, which its owner must keep alive."""
+    return <void*> <size_t> array.ctypes.data
+
+cdef inline void lay_bags(Lookups lookups, const row_t* rows, const row_t* offsets, dim_t n, dim_t bags,
+                          bint distinct) noexcept nogil:
+    """Point the leaf at n rows in `bags` bags."""
+    cdef index_t* index = lookups.index
+    if index != NULL:
+        index.rows = rows
+        index.offsets = offsets
+        index.n = n
+        index.bags = bags
+        index.high = lookups.high
+        index.distinct = distinct
+        index.version += 1
+
+cdef inline void fetch(Lookups lookups, const row_t* rows, dim_t n) noexcept nogil:
+    """Start fetching table rows that are soon looked up."""
+    cdef dim_t i
+    for i in range(lookups.n_tables):
+        kernels.prefetch(lookups.tables[i].value, lookups.tables[i].stride, lookups.tables[i].stride, rows, n)
+
+cdef inline bint are_distinct(const row_t* rows, dim_t n) noexcept nogil:
+    """Whether no row occurs twice; false too where that isn't known, as looking would take too long."""
+    cdef dim_t i, j
+    cdef row_t found = 0
+    if n > 16:
+        return False
+    for i in range(1, n):
+        for j in range(i):
+            found |= rows[i] == rows[j]
+    return not found

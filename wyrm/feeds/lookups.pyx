@@ -1,0 +1,46 @@
+"""What an index leaf is used for: to check rows before they reach a kernel, and to fetch them ahead."""
+
+from wyrm.errors import describe
+from wyrm.instructions.program cimport instruction_t
+from wyrm.memory cimport wyrm_alloc, wyrm_free
+
+cdef enum:
+    # Bytes; smaller tables stay in the caches by themselves.
+    WORTH_FETCHING = 4 << 20
+
+
+cdef class Lookups:
+    """The tables that one index leaf of a replica reaches."""
+
+    def __dealloc__(self):
+        wyrm_free(self.tables)
+
+
+cdef Lookups lookups_of(Replica replica, dict leaves, object node, row_t high):
+    """The lookups of the leaf that stands for `node`, refused where a row up to `high` doesn't fit.
+
+    A graph without such a leaf, or no node (None), gives lookups that take everything and do nothing.
+    """
+    cdef Lookups found = Lookups.__new__(Lookups)
+    cdef instruction_t* code
+    cdef dim_t i, limit
+    found.high = high
+    if node is None or node not in leaves:
+        return found
+    found.index = replica.indices + <dim_t> leaves[node]
+    found.tables = <const storage_t**> wyrm_alloc(replica.tape.n_code * sizeof(storage_t*))
+    if found.tables == NULL:
+        raise MemoryError("no memory for a cursor")
+    for i in range(replica.tape.n_code):
+        code = replica.tape.code + i
+        if code.index != found.index:
+            continue
+        # Rows of a table, or as targets columns of the logits.
+        limit = code.storage.rows if code.storage != NULL else code.a.cols
+        if high >= limit:
+            raise IndexError(f"feed: index {high} for {describe(node)} is out of range in "
+                             f"{code.op.name.decode()}; expected 0 to {limit - 1}")
+        if code.storage != NULL and code.storage.rows * code.storage.stride * sizeof(float) >= WORTH_FETCHING:
+            found.tables[found.n_tables] = code.storage
+            found.n_tables += 1
+    return found
