@@ -43,11 +43,13 @@ GNU_FLAGS = [
     "-Wno-array-bounds",
 ]
 MSVC_FLAGS = ["/O2", "/std:c11"]
-SANITIZER_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-fsanitize={SANITIZERS}"]
+SANITIZER_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZERS}"]
 
 DIRECTIVES = {
     "language_level": 3,
+    "boundscheck": False,
     "cdivision": True,
+    "initializedcheck": False,
     "embedsignature": True,
     "freethreading_compatible": True,
 }

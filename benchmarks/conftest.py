@@ -8,7 +8,7 @@ import pytest
 # They import helpers from their own folder, as the scripts in it do.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from timing import control_ns  # noqa: E402
+from timing import control_ns
 
 ROUNDS = 9
 

@@ -108,7 +108,7 @@ def replica(n_rows=10_000_000, dim=8):
 
 
 def threads(dim=32, n_threads=4):
-    """Peak of the bytes that each thread of a trainer adds: over a table far too large for private copies, and a small one."""
+    """Peak of the bytes a thread of a trainer adds: over a table too large for private copies, and over a small one."""
     found = {}
     for n_rows, rule in ((1_000_000, SGD), (5_500, Adagrad)):
         model = Model(n_rows, dim, rule)
@@ -123,7 +123,7 @@ def threads(dim=32, n_threads=4):
 
 
 def allocations(n=1_000):
-    """Calls of malloc and its kin by n steps in steady state, driven from Python and in C, and by rebuilding the graph."""
+    """Calls of malloc and its kin in n steps: of a graph that is kept, from Python and in C, and of one rebuilt."""
     counter = ctypes.c_long.in_dll(ctypes.CDLL(None), "wyrm_allocations")
     found = {}
     for rule in (SGD, Adagrad):

@@ -1,7 +1,7 @@
 """The table of speeds to reach: what each row is, and its figures in ns.
 
-Those of PyTorch and of the Rust ancestor (wyrm 0.9.1, built natively) were taken once, on a machine with two cores, and are quoted;
-the benchmarks measure PyTorch again, beside wyrm.
+Those of PyTorch and of the Rust ancestor (wyrm 0.9.1, built natively) were taken once, on a machine with two cores, and
+are quoted; the benchmarks measure PyTorch again, beside wyrm.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Row:
     python: int | None = None  # to reach, driven from Python
     c: int | None = None  # to reach, driven in C
     n: int = 100_000  # examples of a measurement in C
-    rebuilt: bool = False  # with a new graph for every step
+    how: str = "step"  # or "rebuild" the graph for every step, or "product": forward and backward alone
 
 
 ROWS = {
@@ -49,9 +49,16 @@ ROWS = {
         50_000,
     ),
     "rebuild": Row(
-        "build of the factorisation graph + one step", Factorisation, 138_000, 1_070, 6_000, None, 20_000, rebuilt=True
+        "build of the factorisation graph + one step", Factorisation, 138_000, 1_070, 6_000, None, 20_000, how="rebuild"
     ),
     "product": Row(
-        "1 x 128 by 128 x 10 product reused four times, forward + backward", Product, None, 833, None, 400, 20_000
+        "1 x 128 by 128 x 10 product reused four times, forward + backward",
+        Product,
+        None,
+        833,
+        None,
+        400,
+        20_000,
+        how="product",
     ),
 }

@@ -1,7 +1,7 @@
 """The graphs whose speed is measured: data for them, the loop that drives them from Python, a reference, their work.
 
-Bytes and flops of a step are those that the arithmetic needs, counted by hand: rows read and written once each (with the
-state of the optimiser), a multiplication or an addition as one flop, a division or a root as one as well.
+Bytes and flops of a step are those that the arithmetic needs, counted by hand: rows read and written once each, with
+the state of the optimiser; a multiplication or an addition as one flop, a division or a root as one as well.
 """
 
 import numpy as np
@@ -46,9 +46,9 @@ class Rows:
 class Step:
     """A graph, n examples for its inputs, and an optimiser.
 
-    Subclasses set `arrays` (by input node, what a feed takes), `loss`, `optimizer`, and `bytes` and `flops` of a step,
-    and have `run(n)`, which drives the first n <= DRIVEN steps from Python as a user would write it, and `reference(n)`, which
-    returns the touched rows of each parameter as they should be after these steps.
+    Subclasses set `arrays` (by input node, what a feed takes), `loss`, `optimizer`, and `bytes` and `flops` of a step.
+    Their `run(n)` drives the first n <= DRIVEN steps from Python as a user would write it; `reference(n)` returns the
+    touched rows of each parameter as they should be after these steps.
     """
 
     batch_size = 1

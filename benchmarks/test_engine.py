@@ -1,8 +1,9 @@
 """Steps of the engine, in ns: driven from Python, driven in C, and PyTorch beside them.
 
-A step gives the inputs their values and runs forward, backward and the optimiser. From Python it is the loop that a user
-writes; in C it is the trainer's, with one thread, over arrays in their own order. What is learnt in the first steps is compared with a
-reference in float64 before any time is taken. `ns / control` sets a time against products of NumPy in the same moments.
+A step gives the inputs their values and runs forward, backward and the optimiser. From Python it is the loop that a
+user writes; in C it is the trainer's, with one thread, over arrays in their own order. What is learnt in the first
+steps is compared with a reference in float64 before any time is taken. `ns / control` sets a time against products of
+NumPy in the same moments.
 """
 
 from functools import partial
@@ -79,7 +80,7 @@ def test_driven_in_c(make, row, measure):
 
 @pytest.mark.parametrize("case", ["regression", "factorisation-sgd", "factorisation-adagrad"], indirect=True)
 def test_pytorch(make, row, measure, benchmark, measuring):
-    """The peer, with `ratio`: how many times as long its step takes as that of wyrm, both driven from Python by turns."""
+    """The peer, with `ratio`: how many times as long its step takes as wyrm's, both driven from Python by turns."""
     pytest.importorskip("torch")
     step = make(2_000)
     peer = torch_peer(step)

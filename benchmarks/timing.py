@@ -1,4 +1,4 @@
-"""How the benchmarks take times: by turns in one run, with a control that shows when the machine itself changed pace."""
+"""How the benchmarks take times: by turns in one run, with a control that shows when the machine changed its pace."""
 
 import statistics
 import time

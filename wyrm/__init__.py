@@ -1,5 +1,8 @@
 """Wyrm: sparse models on the CPU."""
 
+from wyrm._version import __version__ as __version__
+from wyrm.config import get_include as get_include
+from wyrm.config import show_config as show_config
 from wyrm.draw import draw as draw
 from wyrm.gradient_check import check_gradients as check_gradients
 from wyrm.kernels.dispatch import set_fast_math as set_fast_math

@@ -14,12 +14,15 @@ from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.node cimport as_node, as_number, make
 from wyrm.sync cimport wyrm_next
 from wyrm.errors import describe
+from wyrm.indices import MAX_ROW, as_offsets, as_rows, refuse_row_number
 
-cdef int64_t MAX_ROW = 2**31 - 1
 
 # Gradients remember an index list by its address and version, so no two lists may share a version: a new node can lie
 # where a dead one lay.
 cdef uint64_t last_version = 0
+
+
+cdef long long LARGEST = MAX_ROW
 
 
 cdef object checked_name(object name):
@@ -226,10 +229,15 @@ cdef class IndexInputNode(Node):
         return 0
 
     cdef int put_one(self, object row) except -1:
-        if not 0 <= row <= MAX_ROW:
+        cdef long long number
+        try:
+            number = row
+        except OverflowError:
+            number = -1
+        if not 0 <= number <= LARGEST:
             refuse_row_number(row, 0, describe(self))
         self.room(1, 1)
-        self.row_buffer[0] = row
+        self.row_buffer[0] = <row_t> number
         self.offset_buffer[0] = 0
         self.offset_buffer[1] = 1
         self.list.n = self.list.bags = 1
@@ -277,52 +285,6 @@ cdef class IndexInputNode(Node):
         self.list.bags = bags
         kernels.describe_rows(&low, &self.list.high, &self.list.distinct, self.row_buffer, n)
         return 0
-
-
-cdef object refuse_row_number(object row, object position, what):
-    reason = "is negative" if row < 0 else "is too large for any table"
-    raise IndexError(f"{what}: index {row} at position {position} {reason}; expected 0 to {MAX_ROW}")
-
-
-cdef object as_rows(object indices, str what):
-    """A contiguous int32 array of row numbers, none negative."""
-    try:
-        array = np.asarray(indices)
-    except ValueError as error:
-        raise ValueError(f"{what}: expected a flat sequence of indices, got a ragged one; "
-                         f"for bags of different sizes give (indices, offsets)") from error
-    except OverflowError as error:
-        raise IndexError(f"{what}: an index is too large for any table; expected 0 to {MAX_ROW}") from error
-    if array.size > MAX_ROW:
-        raise ValueError(f"{what}: expected at most {MAX_ROW} indices, got {array.size}")
-    if array.size == 0 and array.ndim <= 2:
-        return np.zeros(array.shape, dtype=np.int32)
-    if array.dtype.kind == "O" and all(isinstance(i, int) for i in array.ravel()):
-        pass                                 # Python ints past 64 bits, refused below
-    elif array.dtype.kind not in "iu":
-        raise TypeError(f"{what}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}")
-    if array.dtype != np.int32 or array.min() < 0:
-        wrong = (array < 0) | (array > MAX_ROW)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            refuse_row_number(array.ravel()[at], at, what)
-    return np.ascontiguousarray(array, dtype=np.int32)
-
-
-cdef object as_offsets(object offsets, dim_t n, str what):
-    """A contiguous int32 array that cuts n indices into bags."""
-    try:
-        array = np.asarray(offsets)
-    except ValueError as error:
-        raise ValueError(f"{what}: expected offsets as a flat sequence of integers, got a ragged one") from error
-    if array.ndim != 1 or array.size < 2 or array.dtype.kind not in "iu":
-        raise ValueError(f"{what}: expected offsets as a sequence of at least two integers, got shape {array.shape}, "
-                         f"dtype {array.dtype}")
-    # Compared, not subtracted: differences of small and of unsigned integers wrap around.
-    if array[0] != 0 or array[array.size - 1] != n or (array[1:] < array[:-1]).any():
-        raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n} (as a CSR matrix's "
-                         f"indptr, one more than there are bags), got {array[:8]}{'…' if array.size > 8 else ''}")
-    return np.ascontiguousarray(array, dtype=np.int32)
 
 
 cdef Node index_of(object index):

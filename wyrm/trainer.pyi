@@ -1,5 +1,6 @@
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,18 @@ from wyrm.feeds.base import Feed
 from wyrm.history import History
 from wyrm.node import OperatorNode
 from wyrm.optim.update import Optimizer
-from wyrm.worker import Control, Worker
+from wyrm.snapshot import Snapshot
 
 # By input node, or pair of an index node and its weights; a dict is invariant, so its types can't be narrower.
 _Feed: TypeAlias = Feed | dict[Any, Any] | Iterable[dict[Any, Any]] | Callable[[], Iterable[dict[Any, Any]]]
 _Callback: TypeAlias = Callback | Callable[[Trainer], object]
+
+class FitState:
+    epochs: int
+    history: History
+    best_loss: float
+    best: Snapshot | None
+    def __init__(self, epochs: int) -> None: ...
 
 class Trainer:
     loss: OperatorNode
@@ -21,6 +29,7 @@ class Trainer:
     n_threads: int
     batch_size: int
     seed: int
+    deterministic: bool
     history: History
     def __init__(
         self,
@@ -29,6 +38,7 @@ class Trainer:
         n_threads: int | None = None,
         batch_size: int = 1,
         seed: int = 0,
+        deterministic: bool = False,
     ) -> None: ...
     def fit(
         self,
@@ -43,10 +53,9 @@ class Trainer:
     ) -> History: ...
     def partial_fit(self, feed: _Feed, *, shuffle: bool = False) -> float: ...
     def evaluate(self, feed: _Feed) -> float: ...
+    def save(self, path: str | os.PathLike[str]) -> None: ...
+    @classmethod
+    def resume(
+        cls, path: str | os.PathLike[str], loss: OperatorNode, optimizer: Optimizer, n_threads: int | None = None
+    ) -> Self: ...
     def predict(self, node: OperatorNode, feed: _Feed) -> npt.NDArray[np.float32]: ...
-
-def checked_count(what: str, value: object, least: int = 1) -> int: ...
-def watch(
-    workers: Sequence[Worker], control: Control, bar: Any, callbacks: Sequence[Callback], trainer: Trainer
-) -> None: ...
-def guarded(worker: Worker, control: Control) -> None: ...

@@ -4,7 +4,6 @@ It makes a replica of the loss for each thread, lets the threads draw examples f
 (wyrm/worker.pyx), and watches them from the calling thread: progress, Ctrl-C, validation, callbacks.
 """
 
-import threading
 import time
 from dataclasses import asdict
 
@@ -29,6 +28,7 @@ from wyrm.replica cimport Replica
 from wyrm.snapshot import Snapshot
 from wyrm.sync cimport wyrm_load
 from wyrm.threads import usable_threads
+from wyrm.watch import checked_count, watch
 from wyrm.worker cimport EVALUATE, NOT_BY_EXAMPLE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, work_kind
 
 # Points a schedule is sampled at; between them the rate follows straight lines.
@@ -465,50 +465,3 @@ class Trainer:
                     worker.copies.take(replica, COPY_BYTES, n_threads)
             workers.append(worker)
         return workers
-
-
-# --- Helpers -----------------------------------------------------------------------------------------------------
-
-def checked_count(what, value, least=1):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{what}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{what}: expected at least {least}, got {value}")
-    return int(value)
-
-
-def watch(workers, Control control, bar, callbacks, trainer):
-    """Let every worker run on a thread of its own; return when all are done."""
-    timed = [callback for callback in callbacks if callback.interval is not None]
-    threads = [threading.Thread(target=guarded, args=(worker, control), daemon=True) for worker in workers]
-    due = [time.monotonic() + callback.interval for callback in timed]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.05)
-                if bar is not None:
-                    bar.advance_to(control.done)
-                for i, callback in enumerate(timed):
-                    if time.monotonic() >= due[i]:
-                        due[i] = time.monotonic() + callback.interval
-                        if callback.on_interval(trainer):
-                            control.stop()
-    except BaseException:
-        # Whatever happened, also to start() and also a second Ctrl-C, no thread goes on behind the caller's back.
-        control.stop()
-        while any(thread.is_alive() for thread in threads):
-            try:
-                time.sleep(0.001)
-            except KeyboardInterrupt:
-                pass
-        raise
-
-
-def guarded(worker, Control control):
-    try:
-        worker.run()
-    except BaseException as error:
-        worker.error = error
-        control.stop()

@@ -137,6 +137,7 @@ cdef class Worker:
             for r in range(n):
                 for c in range(root.cols):
                     self.output[self.cursor.first + r, c] = root.value[r * root.cols + c]
+            self.examples += n
         return status
 
     cdef int gradients_of(self, dim_t n, dim_t batch) noexcept nogil:

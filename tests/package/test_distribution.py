@@ -109,7 +109,10 @@ def test_dependencies_are_stated(fresh_python, tmp_path):
 def test_a_user_can_cimport_from_the_installed_package(fresh_python, tmp_path):
     """An extension module of one's own, compiled against the installed .pxd files and headers."""
     (tmp_path / "mine.pyx").write_text(
+        "from wyrm.feeds.base cimport Feed\n"
         "from wyrm.parameter cimport HogwildParameter\n\n\n"
+        "cdef class Mine(Feed):\n"
+        "    pass\n\n\n"
         "def shape(HogwildParameter parameter):\n"
         "    return parameter.storage.rows, parameter.storage.cols\n"
     )
@@ -122,5 +125,5 @@ def test_a_user_can_cimport_from_the_installed_package(fresh_python, tmp_path):
     )
     run(fresh_python, "-m", "pip", "install", "--quiet", "setuptools", "cython", cwd=tmp_path)
     run(fresh_python, "setup.py", "build_ext", "--inplace", cwd=tmp_path)
-    code = "import mine, numpy as np, wyrm; print(mine.shape(wyrm.HogwildParameter(np.zeros((5, 3)))))"
+    code = "import mine, numpy as np, wyrm, wyrm.feeds; assert issubclass(mine.Mine, wyrm.feeds.Feed); print(mine.shape(wyrm.HogwildParameter(np.zeros((5, 3)))))"
     assert run(fresh_python, "-c", code, cwd=tmp_path).strip() == "(5, 3)"

@@ -65,6 +65,8 @@ cdef class Reader:
 
     def _input(self, dim_t leaf):
         cdef input_t* input = self.replica.inputs + leaf
+        if not input.rows:
+            return np.zeros((0, input.cols), np.float32)
         return np.array(<float[:input.rows, :input.cols]> input.value)
 
     def _index(self, dim_t leaf):
