@@ -11,7 +11,17 @@ import pytest
 
 import wyrm
 
-PAGES = ["README.md", "docs/index.md", "docs/engine.md", "docs/io.md", "docs/datasets.md", "docs/api.md"]
+PAGES = [
+    "README.md",
+    "docs/index.md",
+    "docs/engine.md",
+    "docs/optimisers.md",
+    "docs/training.md",
+    "docs/performance.md",
+    "docs/io.md",
+    "docs/datasets.md",
+    "docs/api.md",
+]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 NAME = re.compile(r"^- `(wyrm[\w.]*)", re.M)
