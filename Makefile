@@ -73,24 +73,26 @@ isa: $(VENV)/built  ## the fast tests under each instruction set of this machine
 # not instrumented, so the run-time library is loaded before it, and Python's own pools give way to malloc.
 # libstdc++ comes with it: the C++ in SciPy throws, which the run-time library must see at its start.
 build/%-sanitizer/built: $(VENV)/installed $(SOURCES) $(shell find wyrm models -name '*.py')
-	rm -rf build/$*-sanitizer/lib
+	@mkdir -p build/$*-sanitizer/lib && find build/$*-sanitizer/lib -name "*.py" -delete
 	CC=gcc WYRM_SANITIZE=$(subst address,address$(comma)undefined,$*) $(PY) setup.py --quiet build \
 		--build-base build/$*-sanitizer --build-lib build/$*-sanitizer/lib
 	@touch $@
 comma := ,
 
 preload = LD_PRELOAD="$(foreach lib,$(1) stdc++,$(shell gcc -print-file-name=lib$(lib).so))"
-SANITIZED = $(PY) -P -X faulthandler -m pytest -p no:faulthandler -p no:cacheprovider --capture=sys
+SANITIZED = $(PY) -X faulthandler -m pytest -p no:faulthandler -p no:cacheprovider --capture=sys
 
 sanitize: build/address-sanitizer/built  ## the fast tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	PYTHONPATH=build/address-sanitizer/lib WYRM_SANITIZE=address,undefined PYTHONMALLOC=malloc \
+	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/address-sanitizer/lib \
+	WYRM_SANITIZE=address,undefined PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1 \
 	$(call preload,asan ubsan) $(SANITIZED) $(ARGS)
 
 # Address space layout randomisation is off for it: the run-time library of GCC 12 can't place its shadow otherwise.
 sanitize-thread: build/thread-sanitizer/built  ## the fast tests under ThreadSanitizer
-	PYTHONPATH=build/thread-sanitizer/lib WYRM_SANITIZE=thread PYTHONMALLOC=malloc \
+	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/thread-sanitizer/lib \
+	WYRM_SANITIZE=thread PYTHONMALLOC=malloc \
 	TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:ignore_noninstrumented_modules=1:suppressions=tests/thread_sanitizer.supp \
 	OPENBLAS_NUM_THREADS=1 \
 	$(call preload,tsan) setarch $$(uname -m) --addr-no-randomize $(SANITIZED) $(ARGS)

@@ -43,7 +43,7 @@ GNU_FLAGS = [
     "-Wno-array-bounds",
 ]
 MSVC_FLAGS = ["/O2", "/std:c11"]
-SANITIZER_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZERS}"]
+SANITIZER_FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-fsanitize={SANITIZERS}"]
 
 DIRECTIVES = {
     "language_level": 3,

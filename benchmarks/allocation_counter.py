@@ -1,7 +1,12 @@
-"""A library to preload that counts calls of malloc and its kin, in the variable `wyrm_allocations`. For glibc."""
+"""A library to preload that counts calls of malloc and its kin, in the variable `wyrm_allocations`. For glibc.
+
+python benchmarks/allocation_counter.py FOLDER      compile it there, and print its path
+"""
 
 import subprocess
+import sys
 import sysconfig
+from pathlib import Path
 
 SOURCE = """
 #include <errno.h>
@@ -36,3 +41,7 @@ def build(folder):
     command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
     subprocess.run(command, check=True, capture_output=True)
     return library
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1])))

@@ -99,17 +99,14 @@ def markdown(results, controls, torch_version):
         [
             report.machine(**versions),
             report.table(HEADER, [cells(ROWS[name], found) for name, found in results.items()]),
-            f"Between the rows the control, a product of two vectors of 1,000 floats by NumPy, took {control}. The figures of\n"
-            "the ancestor, and those of PyTorch in brackets, are quoted from a machine with two cores.",
+            f"Between the rows the control, a product of two vectors of 1,000 floats by NumPy, took {control}. The\n"
+            "figures of the ancestor, and those of PyTorch in brackets, are quoted from a machine with two cores.",
         ]
     )
 
 
 def plain(results, controls):
-    lines = [HEADER, *(cells(ROWS[name], found) for name, found in results.items())]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-    for line in lines:
-        print("  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths))))
+    print(report.aligned([HEADER, *(cells(ROWS[name], found) for name, found in results.items())]))
     print(f"control: {min(controls):.0f} to {max(controls):.0f} ns")
     for name, found in results.items():
         for key, reach in (("python", ROWS[name].python), ("c", ROWS[name].c)):

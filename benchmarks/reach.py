@@ -24,10 +24,10 @@ class Row:
 
 
 ROWS = {
-    "regression": Row("univariate regression, SGD", Regression, 136_000, 69, 600, 50, 500_000),
-    "factorisation-sgd": Row("factorisation 10,000 x 32, SGD", Factorisation, 138_000, 253, 800, 120, 200_000),
+    "regression": Row("univariate regression, SGD", Regression, 136_000, 69, 600, 50, 2_000_000),
+    "factorisation-sgd": Row("factorisation 10,000 x 32, SGD", Factorisation, 138_000, 253, 800, 120, 500_000),
     "factorisation-adagrad": Row(
-        "factorisation 10,000 x 32, Adagrad", partial(Factorisation, rule="Adagrad"), 287_000, 458, 800, 160, 200_000
+        "factorisation 10,000 x 32, Adagrad", partial(Factorisation, rule="Adagrad"), 287_000, 458, 800, 160, 500_000
     ),
     "factorisation-million": Row(
         "factorisation 1,000,000 x 32, Adagrad",
@@ -36,9 +36,9 @@ ROWS = {
         4_450,
         None,
         500,
-        200_000,
+        300_000,
     ),
-    "logistic-regression": Row("logistic regression, 39 of 100,000 rows, SGD", Linear, None, 1_740, None, 300, 100_000),
+    "logistic-regression": Row("logistic regression, 39 of 100,000 rows, SGD", Linear, None, 1_740, None, 300, 200_000),
     "fm": Row(
         "FM with bias and linear part, 39 of 100,000 x 16, SGD",
         partial(Linear, n_factors=16),
@@ -46,7 +46,7 @@ ROWS = {
         7_850,
         None,
         1_200,
-        50_000,
+        100_000,
     ),
     "rebuild": Row(
         "build of the factorisation graph + one step", Factorisation, 138_000, 1_070, 6_000, None, 20_000, how="rebuild"

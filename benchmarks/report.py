@@ -15,6 +15,16 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def aligned(lines):
+    """The same for a terminal: the first column to the left, the others to the right."""
+    lines = [[str(cell) for cell in line] for line in lines]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(text.rjust(w) if i else text.ljust(w) for i, (text, w) in enumerate(zip(line, widths)))
+        for line in lines
+    )
+
+
 def number(value, digits=3):
     """A figure to so many digits, with thousands apart; a dash for None."""
     if value is None:

@@ -171,15 +171,8 @@ class Linear(Step):
 
     def __init__(self, n_rows=100_000, n_factors=0, rule="SGD", n=10_000):
         rng = np.random.default_rng(0)
-        self.w, self.b = wyrm.ParameterNode(np.zeros((n_rows, 1))), wyrm.ParameterNode([[0.0]])
         self.rows, self.y = wyrm.IndexInputNode(np.arange(N_FIELDS)), wyrm.InputNode(0.0)
-        logits = self.w.embedding_bag(self.rows) + self.b
-        self.factors = None
-        if n_factors:
-            factors = 0.1 * rng.standard_normal((n_rows, n_factors), dtype=np.float32)
-            self.factors = wyrm.ParameterNode(factors)
-            logits = logits + self.factors.fm_interaction(self.rows)
-        self.loss = logistic(logits, self.y)
+        self.loss, self.w, self.b, self.factors = linear_graph(self.rows, self.y, n_rows, n_factors, rng)
         self.optimizer = {"SGD": SGD, "Adagrad": Adagrad}[rule](0.01)
         rows = one_per_field(rng, n, n_rows)
         y = rng.integers(0, 2, (n, 1)).astype(np.float32)
@@ -214,6 +207,17 @@ class Linear(Step):
             if v is not None:
                 v.step(touched, gradient * (total - factors))
         return [w, b] if v is None else [w, b, v]
+
+
+def linear_graph(rows, y, n_rows, n_factors, rng, scale=0.1):
+    """The log loss of a bag of rows: its node, weights, bias, and factors of this scale (or None)."""
+    w, b = wyrm.ParameterNode(np.zeros((n_rows, 1), dtype=np.float32)), wyrm.ParameterNode([[0.0]])
+    logits = w.embedding_bag(rows) + b
+    factors = None
+    if n_factors:
+        factors = wyrm.ParameterNode(scale * rng.standard_normal((n_rows, n_factors), dtype=np.float32))
+        logits = logits + factors.fm_interaction(rows)
+    return logistic(logits, y), w, b, factors
 
 
 class Product:

@@ -70,7 +70,7 @@ def test_driven_from_python(make, row, measure):
 
 
 def test_driven_in_c(make, row, measure):
-    step = make(row.n if row else 50_000)
+    step = make(row.n if row else 100_000)
     trainer = step.trainer()
     step.check(lambda n: trainer.partial_fit(step.feed(n)), CHECKED)
     n = len(next(iter(step.arrays.values()))) // step.batch_size
@@ -126,7 +126,7 @@ def test_product_driven_in_c(size, steps_of, measure, bare_loop):
 def test_cost_does_not_depend_on_where_rows_are(rule, measuring, steps_of, measure, benchmark):
     """The last 10,000 rows of a million, with `ratio` to the first 10,000, by turns."""
     n_rows = 1_000_000 if measuring else 20_000
-    n, among = steps_of(100_000), min(10_000, n_rows // 2)
+    n, among = steps_of(300_000), min(10_000, n_rows // 2)
     step = Factorisation(n_rows, rule, n=n, among=among)
     trainer = step.trainer()
     step.check(lambda n: trainer.partial_fit(step.feed(n)), min(CHECKED, n))

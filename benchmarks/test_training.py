@@ -22,7 +22,7 @@ CASES = {
         {"small": 1_000, "regular": 100_000, "large": 1_000_000},
     ),
 }
-EXAMPLES = {"regression": 1_000_000, "factorisation": 300_000, "logistic-regression": 200_000, "fm": 50_000}
+EXAMPLES = {"regression": 2_000_000, "factorisation": 500_000, "logistic-regression": 200_000, "fm": 100_000}
 
 
 @pytest.fixture(params=[(case, size) for case, (_, sizes) in CASES.items() for size in sizes], ids="-".join)

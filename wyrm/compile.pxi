@@ -154,7 +154,7 @@ cdef int remember(OperatorNode node, Tape tape) except -1:
         return 0
     if node.others is None:
         node.others = []
-    else:
+    elif len(node.others) & (len(node.others) - 1) == 0:     # now and then, so that many living roots cost no more
         node.others = [other for other in node.others if (<Tape> other[0]).alive]
     node.others.append((tape, node.slot))
     return 0

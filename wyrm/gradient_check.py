@@ -17,7 +17,7 @@ import numpy as np
 
 from wyrm.errors import describe
 from wyrm.leaf import IndexInputNode, InputNode, ParameterNode
-from wyrm.node import Node
+from wyrm.node import Node, OperatorNode
 
 FIRST_STEP = 0.2  # of a parameter's typical size
 SHRINK = 2.0  # from one step to the next
@@ -28,7 +28,7 @@ SAMPLED_ROWS = 1000
 
 
 def check_gradients(
-    loss: Node,
+    loss: OperatorNode | ParameterNode,
     parameters: Iterable[ParameterNode] | None = None,
     *,
     directions: int = 3,
@@ -183,7 +183,9 @@ def _restore_gradient(node: ParameterNode, gradient: Any, whole: bool) -> None:
 class _Subject:
     """Values that one or more parameter nodes share, the rows of them that the loss touched, and their gradient."""
 
-    def __init__(self, loss: Node, nodes: list[ParameterNode], tolerance: float, absolute: float):
+    def __init__(
+        self, loss: OperatorNode | ParameterNode, nodes: list[ParameterNode], tolerance: float, absolute: float
+    ):
         self.loss, self.tolerance, self.absolute = loss, tolerance, absolute
         self.what = " and ".join(describe(node) for node in nodes)
         self.values = nodes[0].value
@@ -294,7 +296,7 @@ class _Subject:
         """sum(loss.value) with some rows replaced, and its rounding error."""
         self.values[rows] = values
         self.loss.forward()
-        value = np.asarray(self.loss.value, dtype=float)
+        value = self.loss.value.astype(np.float64)
         with np.errstate(invalid="ignore"):
             return float(value.sum()), ROUNDING * float(np.abs(value).sum())
 

@@ -44,6 +44,9 @@ cdef class Replica:
         tape.inputs = <input_leaf_t*> moved(tape.inputs, old, new)
         tape.indices = <index_leaf_t*> moved(tape.indices, old, new)
         tape.parameters = <parameter_leaf_t*> moved(tape.parameters, old, new)
+        tape.whole = <parameter_leaf_t**> moved(tape.whole, old, new)
+        for i in range(tape.n_whole):
+            tape.whole[i] = <parameter_leaf_t*> moved(tape.whole[i], old, new)
         tape.root = <slot_t*> moved(tape.root, old, new)
 
         at = <char*> wyrm_alloc(leaves)

@@ -37,7 +37,8 @@ ctypedef struct tape_t:
     input_leaf_t* inputs
     index_leaf_t* indices
     parameter_leaf_t* parameters
-    dim_t n_slots, n_code, n_inputs, n_indices, n_parameters
+    parameter_leaf_t** whole     # those of the parameters that are used whole, n_whole of them
+    dim_t n_slots, n_code, n_inputs, n_indices, n_parameters, n_whole
     slot_t* root
     float* arena                 # values, gradients and scratch of everything computed
     dim_t arena_size

@@ -99,15 +99,14 @@ cdef int bind(tape_t* tape) noexcept nogil:
             tape.shaped = False
         index.bags = index.source.bags
         index.n = index.source.n
-    for i in range(tape.n_parameters):
-        parameter = tape.parameters + i
-        if parameter.slot != NULL:
-            parameter.slot.value = parameter.storage.value
-            if parameter.slot.ld != parameter.storage.stride:
-                parameter.slot.ld = parameter.storage.stride
-                tape.shaped = False
-            if parameter.storage.catch_up != NULL:
-                parameter.storage.catch_up(parameter.storage, NULL, 0)
+    for i in range(tape.n_whole):
+        parameter = tape.whole[i]
+        parameter.slot.value = parameter.storage.value
+        if parameter.slot.ld != parameter.storage.stride:
+            parameter.slot.ld = parameter.storage.stride
+            tape.shaped = False
+        if parameter.storage.catch_up != NULL:
+            parameter.storage.catch_up(parameter.storage, NULL, 0)
     if not tape.shaped:
         return lay_out(tape)
     return OK
@@ -142,9 +141,8 @@ cdef int tape_backward(tape_t* tape, float weight) noexcept nogil:
     root.grad[0] = weight
     for i in range(1, size(root)):
         root.grad[i] = weight
-    for i in range(tape.n_parameters):
-        if tape.parameters[i].slot != NULL:
-            tape.parameters[i].gradient.dense_touched = True
+    for i in range(tape.n_whole):
+        tape.whole[i].gradient.dense_touched = True
     while code != tape.code:
         code -= 1
         if code.out.grad == NULL:          # depends on no parameter
@@ -192,7 +190,8 @@ cdef class Tape:
         """Zeroed room for the program, in one block."""
         cdef tape_t* tape = &self.tape
         cdef size_t bytes = (slots * sizeof(slot_t) + code * sizeof(instruction_t) + inputs * sizeof(input_leaf_t)
-                             + indices * sizeof(index_leaf_t) + parameters * sizeof(parameter_leaf_t))
+                             + indices * sizeof(index_leaf_t)
+                             + parameters * (sizeof(parameter_leaf_t) + sizeof(parameter_leaf_t*)))
         cdef char* at = <char*> wyrm_alloc(bytes)
         if at == NULL:
             raise MemoryError(f"no memory for a graph of {code} operations")
@@ -207,6 +206,8 @@ cdef class Tape:
         tape.indices = <index_leaf_t*> at
         at += indices * sizeof(index_leaf_t)
         tape.parameters = <parameter_leaf_t*> at
+        at += parameters * sizeof(parameter_leaf_t)
+        tape.whole = <parameter_leaf_t**> at
         tape.n_slots, tape.n_code = slots, code
         tape.n_inputs, tape.n_indices, tape.n_parameters = inputs, indices, parameters
         return 0
@@ -215,6 +216,7 @@ cdef class Tape:
         """Settle which gradients are wanted and who writes them first."""
         cdef tape_t* tape = &self.tape
         cdef dim_t i
+        cdef int status
         cdef instruction_t* code
         cdef parameter_leaf_t* parameter
         # A gradient that is wanted is marked by any address until lay_out() gives it its own.
@@ -222,9 +224,16 @@ cdef class Tape:
         for i in range(tape.n_parameters):
             parameter = tape.parameters + i
             if parameter.slot != NULL:
-                if use_dense(parameter.gradient) < 0:
+                if not wyrm_take(&parameter.gradient.busy):
+                    raise RuntimeError("another thread is running a graph on a parameter node that this one uses whole; "
+                                       "give each thread a graph of its own over ParameterNode.shared(parameter)")
+                status = use_dense(parameter.gradient)
+                wyrm_drop(&parameter.gradient.busy)
+                if status < 0:
                     raise MemoryError(f"no memory for the dense gradient of {self.storages[i]!r}, which is used whole")
                 parameter.slot.grad = parameter.gradient.dense
+                tape.whole[tape.n_whole] = parameter
+                tape.n_whole += 1
         for i in range(tape.n_code):
             code = tape.code + i
             if (code.gradient != NULL

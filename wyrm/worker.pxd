@@ -37,7 +37,6 @@ cdef class Worker:
     cdef Plan plan
     cdef PrivateCopies copies    # None: it works on the shared parameters alone
     cdef settings_t settings     # the optimiser's, with this thread's learning rate
-    cdef double l2, l1
     cdef work_kind kind
     cdef float[:, ::1] output    # of PREDICT
     cdef readonly double loss    # sum over examples

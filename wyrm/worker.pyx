@@ -6,9 +6,9 @@ the parameters, where they race by design, and in the counters of control_t, whi
 
 import numpy as np
 
-from libc.math cimport log
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.dispatch cimport kernels
+from wyrm.optim.state cimport set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.private cimport N_TIERS
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
@@ -60,8 +60,6 @@ cdef class Worker:
         cdef dim_t i
         self.plan = plan
         self.settings = optimizer.settings
-        self.l2 = optimizer._settings["l2"]
-        self.l1 = optimizer._settings.get("l1", 0.0)
         for i in range(plan.plan.n):
             plan.plan.targets[i].gradient = self.replica.gradients + i
             plan.plan.targets[i].storage = self.replica.storages + i
@@ -107,13 +105,7 @@ cdef class Worker:
 
     cdef void set_rate(self) noexcept nogil:
         cdef control_t* control = &self.control.control
-        cdef double rate = rate_at(control, control.before + <double> wyrm_read(&control.done))
-        cdef double decay = rate * self.l2
-        self.settings.learning_rate = rate
-        self.settings.hyper.learning_rate = <float> rate
-        self.settings.keep = 1 - decay if decay < 1 else 0
-        self.settings.step_decay = -log(self.settings.keep) if self.settings.keep > 1e-299 else 690
-        self.settings.step_shrinkage = rate * self.l1
+        set_learning_rate(&self.settings, rate_at(control, control.before + <double> wyrm_read(&control.done)))
 
     cdef int one(self, dim_t n) noexcept nogil:
         """One batch of n examples, its step included; a status."""

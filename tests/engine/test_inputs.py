@@ -67,7 +67,8 @@ NOT_NUMBERS = {
     "None": None, "string": "1.0", "strings": [["1", "2"]], "bytes": b"12", "complex": [[1j]], "object": object(),
     "objects": np.array([[1, None]]), "dates": np.zeros((2, 2), "M8[s]"), "records": np.zeros((2, 2), "f4,f4"),
     "dict": {}, "set": {1}, "function": print, "type": float, "generator": (i for i in range(3)),
-    "big integers": [[2**70]],
+    "big integers": [[2**70]], "a node": wyrm.InputNode(1.0), "nodes": [[wyrm.InputNode(1.0)]],
+    "a parameter node": wyrm.ParameterNode([[1.0]]),
 }  # fmt: skip
 NO_MATRIX = {
     "vector": [1.0, 2.0], "cube": np.zeros((2, 2, 2)), "empty": [], "empty rows": np.zeros((0, 3)),

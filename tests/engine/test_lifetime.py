@@ -165,6 +165,21 @@ def test_rebuilding_each_step_does_not_grow(keep_inner, rng):
     assert allocated_bytes() - before < 20_000
 
 
+def test_many_living_roots_over_one_node(rng):
+    w = parameter(rng.normal(size=(2, 2)))
+    shared = w.tanh()
+    roots = [shared * float(i) for i in range(3000)]
+    for root in roots[::-1]:
+        root.forward()
+    np.testing.assert_array_equal(roots[7].value, np.float32(7) * shared.value)
+    w.value[...] = 1
+    roots[1234].forward()
+    np.testing.assert_array_equal(roots[1234].value, np.float32(1234) * shared.value)
+    del roots[::2]
+    roots[0].forward()
+    np.testing.assert_array_equal(roots[0].value, shared.value)
+
+
 def test_nodes_are_collected_even_when_a_subclass_makes_a_cycle(rng):
     class Holder(wyrm.ParameterNode):
         pass

@@ -323,6 +323,41 @@ def test_numbers_of_bags_that_change(rng):
         assert_touches(table, index.value)
 
 
+@pytest.mark.parametrize("used_elsewhere", [False, True])
+@pytest.mark.parametrize("name", ["embedding_bag", "fm_interaction"])
+def test_weights_that_no_longer_match_the_list(name, used_elsewhere, rng):
+    table, index = parameter(rng.normal(size=(9, 2))), wyrm.IndexInputNode([1, 2, 2])
+    weights = wyrm.InputNode(np.ones((3, 1)))
+    y = getattr(wyrm, name)(table, index, weights).sum()
+    if used_elsewhere:
+        y = y + weights.square().sum()
+    y.forward()
+    for change in (lambda: index.set_value([1, 2]), lambda: weights.set_value(np.ones((4, 1))),
+                   lambda: index.set_value(np.arange(9)), lambda: index.set_value([])):  # fmt: skip
+        change()
+        with pytest.raises(ValueError, match=rf"{name}: expected one weight per index"):
+            y.forward()
+        with pytest.raises(RuntimeError, match="forward"):
+            y.backward()
+    index.set_value([5, 0, 5, 8])
+    assert_gradients(y, rng)
+    y.forward()
+    y.backward()
+    assert_touches(table, [0, 5, 8])
+
+
+@pytest.mark.parametrize("name", ["embedding_bag", "fm_interaction"])
+def test_weights_from_a_parameter_that_no_longer_match_the_list(name, rng):
+    table, index = parameter(rng.normal(size=(9, 2))), wyrm.IndexInputNode([1, 2, 2])
+    y = getattr(wyrm, name)(table, index, parameter(np.ones((3, 1)), "strided")).sum()
+    for rows in ([1], [1] * 50, ([1, 2, 3, 4], [0, 4])):
+        index.set_value(rows)
+        with pytest.raises(ValueError, match="expected one weight per index"):
+            y.forward()
+    index.set_value([8, 8, 0])
+    assert_gradients(y, rng)
+
+
 def test_a_matrix_of_indices_is_a_bag_per_row(rng):
     table = parameter(rng.normal(size=(9, 2)))
     index = wyrm.IndexInputNode(np.array([[1, 2], [3, 3], [0, 8]]))

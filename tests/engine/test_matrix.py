@@ -41,6 +41,18 @@ def test_product_with_arrays_on_either_side(rng):
     assert_gradients(y, rng)
 
 
+@pytest.mark.parametrize("n", [2, 40])
+def test_transposed_products_of_computed_values(n, rng):
+    w, x = parameter(rng.normal(size=(4, 3))), wyrm.InputNode(rng.normal(size=(2, 4)))
+    hidden = (x @ w).tanh()
+    y = hidden.T @ hidden + (hidden.T @ (x * 2)) @ w + (w.T @ x.T) @ hidden
+    x.set_value(rng.normal(size=(n, 4)))
+    h = np.tanh(x.value.astype(float) @ w.value)
+    expected = h.T @ h + (h.T @ (2.0 * x.value)) @ w.value + (w.value.T @ x.value.T) @ h
+    assert_value(y, expected, rtol=1e-5, atol=1e-4)
+    assert_gradients(y, rng)
+
+
 def test_product_used_four_times(rng):
     x, w = parameter(rng.normal(size=(1, 12))), parameter(rng.normal(size=(12, 10)))
     y = x @ w

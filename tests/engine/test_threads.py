@@ -106,7 +106,8 @@ class Busy:
         self.w = parameter(rng.normal(size=(100, 100)), name="w")
         self.x = wyrm.InputNode(rng.normal(size=(1000, 100)), name="x")
         self.index = wyrm.IndexInputNode(rng.integers(100, size=1000), name="rows")
-        self.hidden = (self.x * self.w.embedding(self.index)).tanh()
+        self.table = wyrm.ParameterNode(rng.normal(size=(100, 100)), name="table")
+        self.hidden = (self.x * self.w.embedding(self.index) + self.table.embedding(self.index)).tanh()
         self.loss = (self.hidden.exp().log().softmax() + self.w.sum()).square().mean()
         self.loss.forward()
         self.loss.backward()
@@ -148,6 +149,7 @@ ACTIONS = {
     "backward": lambda busy: busy.loss.backward(),
     "a graph that shares an input": lambda busy: busy.x.sum().forward(),
     "a graph that shares a parameter node": lambda busy: busy.w.sum().forward(),
+    "a graph that uses a table whole": lambda busy: wyrm.concatenate([busy.table], 0).parameters(),
     "the value of an inner node": lambda busy: busy.hidden.value,
     "set_value": lambda busy: busy.x.set_value(np.zeros((1000, 100), dtype=np.float32)),
     "set_value of an index": lambda busy: busy.index.set_value(np.arange(1000) % 100),

@@ -1,5 +1,7 @@
 """Feeds made of other feeds, and the look at what a feed lays down."""
 
+import itertools
+
 import numpy as np
 import pytest
 from feeds.graphs import Pairwise, Regression, Windows
@@ -24,7 +26,7 @@ def seen(feed, graph, **where):
     found = list(batches(feed, graph.plain_loss, **where))
     for batch in found:
         for x, y, rows in zip(batch[graph.x], batch[graph.y], batch[graph.index][0].reshape(-1, 3)):
-            (at,) = np.flatnonzero(Y == y[0])[:1]
+            (at,) = np.flatnonzero(y[0] == Y)[:1]
             np.testing.assert_array_equal(x, X[at])
             np.testing.assert_array_equal(rows, ROWS[at])
     return [int(np.flatnonzero(Y.ravel() == y)[0]) for batch in found for y in batch[graph.y].ravel()]
@@ -115,7 +117,7 @@ def test_errors_of_zipped_feeds_come_before_training():
 def test_concatenated_feeds_hold_the_examples_of_all(cuts, batch_size):
     graph = Regression()
     ends = [0, *cuts, N]
-    feed = ConcatFeed(*(data_of(graph, begin, end) for begin, end in zip(ends, ends[1:])))
+    feed = ConcatFeed(*(data_of(graph, begin, end) for begin, end in itertools.pairwise(ends)))
     assert len(feed) == N
     assert feed.inputs() == {graph.x, graph.y, graph.index}
     assert seen(feed, graph, batch_size=batch_size) == list(range(N))

@@ -188,7 +188,7 @@ def test_an_iterator_serves_one_epoch():
     assert train(chunks_of(graph, 1000), graph, epochs=1).examples == [N]
     before = graph.slope.value.copy()
     generator = chunks_of(graph, 1000)
-    with pytest.raises(ValueError, match="an iterator can be gone through only once.*callable"):
+    with pytest.raises(ValueError, match=r"an iterator can be gone through only once.*callable"):
         train(generator, graph, epochs=2)
     with pytest.raises(ValueError, match="an iterator can be gone through only once"):
         train(data_of(graph), graph, epochs=2, validation=generator)
@@ -268,8 +268,7 @@ def test_a_callback_that_fails_stops_the_iterable():
 
     def endless():
         try:
-            for chunk in itertools.cycle(chunks_of(graph, 200)):
-                yield chunk
+            yield from itertools.cycle(chunks_of(graph, 200))
         finally:
             closed.append(True)
 
@@ -369,7 +368,7 @@ def test_hostile_keys_are_refused(key):
         wyrm.Trainer(graph.loss, SGD(0.01), n_threads=1).fit(feed)
 
 
-@pytest.mark.parametrize("empty", [[], lambda: [], lambda: iter([])])
+@pytest.mark.parametrize("empty", [[], list, lambda: iter([])])
 def test_nothing_is_too_little(empty):
     graph = Regression()
     with pytest.raises(ValueError, match="at least one example"):

@@ -48,7 +48,9 @@ def test_pairs_of_draws_are_independent():
     assert p_value(rows[::2] * 3 + rows[1::2], weights) > 1e-4
 
 
-@given(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=300).filter(any), st.floats(-3, 3), st.integers(0, 2**64 - 1))
+@given(
+    st.lists(st.integers(0, 1 << 40), min_size=1, max_size=300).filter(any), st.floats(-3, 3), st.integers(0, 2**64 - 1)
+)
 def test_what_was_never_seen_is_never_drawn(counts, power, seed):
     rows = Sampler(counts, power).sample(200, seed=seed)
     assert rows.min() >= 0

@@ -1,4 +1,6 @@
-"""Windows over a token stream: each example against a reference in Python, and the distributions of its random choices."""
+"""Windows over a token stream: each example against a reference in Python, and the distributions of random choices."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def reference(tokens, starts=None, counts=None, window=5, shrink_windows=True, s
     starts = [0, len(tokens)] if starts is None else starts
     keep = keep_thresholds(np.bincount(tokens) if counts is None else counts, sample) if sample else None
     examples = []
-    for begin, end in zip(starts[:-1], starts[1:]):
+    for begin, end in itertools.pairwise(starts):
         places = [
             p for p in range(begin, end) if keep is None or Random.at(stream, p).state & 0xFFFFFFFF <= keep[tokens[p]]
         ]
@@ -156,8 +158,6 @@ def test_an_epoch_does_not_depend_on_what_was_before():
     assert plain(laid_down(graph, feed, seed=2, epoch=1)) != first
 
 
-
-
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_the_examples_of_an_epoch_are_the_same_for_any_number_of_threads(n_threads):
     """With a learning rate too small to matter, the summed loss is that of the examples laid down."""
@@ -229,9 +229,7 @@ def test_paths_are_laid_down_instead_of_negatives():
     tokens = TOKENS[:500]
     counts = np.bincount(TOKENS, minlength=N_TOKENS)
     feed = WindowFeed(tokens, **nodes, paths=(rows, targets, starts), counts=counts, sample=0)
-    found = [
-        (b[graph.context][0].tolist(), b[graph.output][0], b[target].ravel()) for b in batches(feed, loss, seed=1)
-    ]
+    found = [(b[graph.context][0].tolist(), b[graph.output][0], b[target].ravel()) for b in batches(feed, loss, seed=1)]
     expected = [e for e in reference(tokens, counts=counts, sample=0, seed=1) if starts[e[1]] < starts[e[1] + 1]]
     assert len(found) == len(expected)
     for (context, path, turns), (neighbours, centre) in zip(found, expected):

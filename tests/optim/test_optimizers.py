@@ -83,14 +83,14 @@ def test_the_base_is_no_optimizer():
 def test_numpy_numbers_are_numbers():
     optimizer = SGD(np.float32(0.5), l2=np.float64(0.25), clip=np.array([-1, 1]))
     assert optimizer.learning_rate == 0.5
-    assert optimizer.settings == {"l2": 0.25, "l1": 0.0, "clip": (-1.0, 1.0)}
+    assert optimizer.config == {"l2": 0.25, "l1": 0.0, "clip": (-1.0, 1.0)}
 
 
 def test_defaults():
     assert [cls().learning_rate for cls in ALL] == [0.05, 0.05, 0.001, 0.05]
-    assert Adam().settings == {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "l2": 0.0, "clip": None}
-    assert Adagrad().settings["eps"] == 1e-10
-    assert FTRL().settings["beta"] == 1.0
+    assert Adam().config == {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "l2": 0.0, "clip": None}
+    assert Adagrad().config["eps"] == 1e-10
+    assert FTRL().config["beta"] == 1.0
 
 
 def test_repr():

@@ -125,5 +125,9 @@ def test_a_user_can_cimport_from_the_installed_package(fresh_python, tmp_path):
     )
     run(fresh_python, "-m", "pip", "install", "--quiet", "setuptools", "cython", cwd=tmp_path)
     run(fresh_python, "setup.py", "build_ext", "--inplace", cwd=tmp_path)
-    code = "import mine, numpy as np, wyrm, wyrm.feeds; assert issubclass(mine.Mine, wyrm.feeds.Feed); print(mine.shape(wyrm.HogwildParameter(np.zeros((5, 3)))))"
+    code = (
+        "import mine, numpy as np, wyrm, wyrm.feeds\n"
+        "assert issubclass(mine.Mine, wyrm.feeds.Feed)\n"
+        "print(mine.shape(wyrm.HogwildParameter(np.zeros((5, 3)))))\n"
+    )
     assert run(fresh_python, "-c", code, cwd=tmp_path).strip() == "(5, 3)"

@@ -40,8 +40,6 @@ cdef class ArrayFeed(Feed):
     cdef list kept               # the arrays the columns point into
     cdef column_t* columns
     cdef dim_t n_columns
-    cdef const int64_t* order    # [n_examples], or NULL
-    cdef object kept_order
 
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
     cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1

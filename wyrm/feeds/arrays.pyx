@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.string cimport memcpy, memset
 from wyrm.errors import describe
+from wyrm.feeds.base cimport address
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
@@ -19,10 +20,6 @@ cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
     # Tables smaller than this stay in the caches by themselves.
     WORTH_FETCHING = 4 << 20
-
-
-cdef void* address(object array) except? NULL:
-    return <void*> <size_t> array.ctypes.data
 
 
 cdef inline void extent(dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:
@@ -118,12 +115,6 @@ cdef class ArrayFeed(Feed):
             self.kept.append(repeats)
         return n
 
-    cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
-        Feed.start(self, order, n_threads, batch_size)
-        self.kept_order = order
-        self.order = NULL if order is None else <const int64_t*> address(order)
-        return 0
-
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
         cdef ArrayCursor cursor = ArrayCursor.__new__(ArrayCursor)
         cdef instruction_t* code
@@ -160,7 +151,6 @@ cdef class ArrayFeed(Feed):
                     cursor.lookups[cursor.n_lookups].column = i
                     cursor.n_lookups += 1
         return cursor
-
 
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1:
         """Mark the examples that hold an index more than once; whether there are any."""

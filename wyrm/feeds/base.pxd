@@ -1,4 +1,4 @@
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from wyrm.kernels.table cimport dim_t
 from wyrm.replica cimport Replica
 
@@ -9,7 +9,7 @@ cdef class Cursor:
     cdef dim_t batch_size
     cdef dim_t first             # the place in the epoch's order of the first example of the batch laid down last
     cdef dim_t at, end           # the share of the epoch that this cursor has taken and not yet laid down
-    cdef dim_t beside            # places that the last next() went past beside those of its batch; they count as progress
+    cdef dim_t beside            # places that the last next() went past beside those of its batch: progress, too
     cdef const int* stopped      # set when the run is to end, for those who wait; NULL: nobody will say so
 
     cdef dim_t next(self) noexcept nogil
@@ -20,6 +20,8 @@ cdef class Feed:
     cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
     cdef bint random_access      # its cursors can lay()
     cdef bint in_order           # its examples come in an order of their own
+    cdef const int64_t* order    # [n_examples] the example at each place of the epoch, or NULL: their own order
+    cdef object kept_order
     cdef uint64_t stream         # of random numbers, for feeds that draw; the trainer sets another one for each epoch
     cdef dim_t taken             # examples of the epoch that cursors have taken
     cdef dim_t share             # how many a cursor takes at a time
@@ -28,3 +30,11 @@ cdef class Feed:
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)
     cdef object finish(self)
+
+cdef inline dim_t example_at(Feed feed, dim_t place) noexcept nogil:
+    """The example at a place of the epoch."""
+    return place if feed.order == NULL else feed.order[place]
+
+cdef inline void* address(object array) except? NULL:
+    """Where the data of an ndarray is, which its owner must keep alive."""
+    return <void*> <size_t> array.ctypes.data

@@ -21,7 +21,14 @@ cdef class Cursor:
 
         -2 says that the feed failed; its finish() has the reason.
         """
-        return 0
+        cdef dim_t first, n
+        if self.at >= self.end and not self.take():
+            return 0
+        first = self.at
+        n = min(self.batch_size, self.end - first)
+        self.at += n
+        self.first = first
+        return self.lay(first, n)
 
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
         """Lay n examples of the epoch's order, from `first` on; n, -1 when memory ran out, -2 if it can't."""
@@ -53,8 +60,10 @@ cdef class Feed:
         return 0
 
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
-        """Begin an epoch. `order` is a permutation of the examples, or None for their own order."""
+        """Begin an epoch. `order` is a permutation of the examples (int64), or None for their own order."""
         self.taken = 0
+        self.kept_order = order
+        self.order = NULL if order is None else <const int64_t*> address(order)
         # Shares small enough that no thread waits long for the last, large enough that taking one costs nothing.
         self.share = max(1, min(1024, self.n_examples // (16 * n_threads * batch_size))) * batch_size
         return 0

@@ -15,7 +15,7 @@ FIRST_BLOCK = 256
 class Column:
     """The values of one key, checked and converted: those of an InputNode, or rows and perhaps weights.
 
-    Either `values` (n, cols) alone; or `rows` (n, k); or flat `rows`, cut by `starts`, and their weights in `values` or None.
+    Either `values` (n, cols) alone; or `rows` (n, k); or flat `rows`, cut by `starts`, with weights in `values`.
     """
 
     def __init__(self, values=None, rows=None, starts=None):

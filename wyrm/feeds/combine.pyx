@@ -20,7 +20,8 @@ def checked_feeds(what, feeds):
         if not isinstance(feed, Feed):
             raise TypeError(f"{what}: expected feeds or dicts of input node to array, got {type(feed).__name__}")
         if not (<Feed> feed).random_access:
-            raise TypeError(f"{what}: expected feeds whose examples can be reached by number, got {type(feed).__name__}")
+            raise TypeError(f"{what}: expected feeds whose examples can be reached by number, "
+                            f"got {type(feed).__name__}")
     return checked
 
 
@@ -112,18 +113,8 @@ cdef class ZipFeed(Feed):
 cdef class ZipCursor(CombinedCursor):
     """One thread's way through a ZipFeed."""
 
-    cdef dim_t next(self) noexcept nogil:
-        cdef dim_t n, first
-        if self.at >= self.end and not self.take():
-            return 0
-        first = self.at
-        n = min(self.batch_size, self.end - first)
-        self.at += n
-        return self.lay(first, n)
-
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
         cdef dim_t i
-        self.first = first
         for i in range(self.n_cursors):
             if (<Cursor> self.borrowed[i]).lay(first, n) < 0:
                 return -1
@@ -135,9 +126,9 @@ cdef class ZipCursor(CombinedCursor):
 cdef class ConcatFeed(Feed):
     """Feeds one after the other: the examples of the first, then those of the second, and so on.
 
-    Nothing is copied, so arrays in several files can be trained on as memory maps. With shuffling, each feed is shuffled in
-    itself, and the threads take shares of up to 1,024 batches from all of them in random order. No batch has examples
-    of two feeds.
+    Nothing is copied, so arrays in several files can be trained on as memory maps. With shuffling, each feed is
+    shuffled in itself, and the threads take shares of up to 1,024 batches from all of them in random order. No batch
+    has examples of two feeds.
 
     Parameters
     ----------
@@ -230,12 +221,7 @@ cdef class ConcatCursor(CombinedCursor):
         self.at, self.end = share.begin, share.end
         return True
 
-    cdef dim_t next(self) noexcept nogil:
-        cdef dim_t n, first
-        if self.at >= self.end and not self.take():
-            return 0
-        first = self.at
-        n = min(self.batch_size, self.end - first)
-        self.at += n
+    cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
+        """Lay n examples of the feed whose share is at hand."""
         self.first = self.offset + first
         return (<Cursor> self.borrowed[self.now]).lay(first, n)

@@ -1,7 +1,7 @@
 """A feed over any Python iterable: a thread goes through it and makes blocks of arrays, from which the workers draw.
 
-A worker takes the GIL once per block of thousands of examples. Blocks are cut where batches end, so neither the size of the chunks
-an iterable yields nor the speed at which they come changes what is trained on.
+A worker takes the GIL once per block of thousands of examples. Blocks are cut where batches end, so neither the size of
+the chunks an iterable yields nor the speed at which they come changes what is trained on.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from wyrm.feeds.prefetch import WAITING, Prefetcher
 from wyrm.feeds.prepare import as_count
 from wyrm.replica cimport Replica
 
-ONCE = ("feed: an iterator can be gone through only once, for one epoch or one validation; give a callable that returns a "
-        "new one, or a list")
+ONCE = ("feed: an iterator can be gone through only once, for one epoch or one validation; give a callable that "
+        "returns a new one, or a list")
 
 
 cdef class IterableFeed(Feed):
@@ -41,8 +41,8 @@ cdef class IterableFeed(Feed):
 
     Notes
     -----
-    The iterable runs in a thread of its own, ahead of the workers; the first chunk is taken in the calling thread, to see which
-    nodes there are. An exception that it raises ends training and is raised there. Examples come as they are
+    The iterable runs in a thread of its own, ahead of the workers; the first chunk is taken in the calling thread, to
+    see which nodes there are. An exception that it raises ends training and is raised there. Examples come as they are
     yielded, ``shuffle`` doesn't reach them.
 
     Examples
@@ -91,7 +91,7 @@ cdef class IterableFeed(Feed):
         return chunks
 
     def blocks(self, batch_size=1):
-        """iterator of (int, ArrayFeed): a new pass over its examples in blocks, each with the place of its first example.
+        """iterator of (int, ArrayFeed): a new pass over its examples in blocks, each with the place of its first one.
 
         Parameters
         ----------

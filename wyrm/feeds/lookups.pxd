@@ -13,10 +13,6 @@ cdef class Lookups:
 
 cdef Lookups lookups_of(Replica replica, dict leaves, object node, row_t high)
 
-cdef inline void* address(object array) except? NULL:
-    """Where the data of an ndarray is, which its owner must keep alive."""
-    return <void*> <size_t> array.ctypes.data
-
 cdef inline void lay_bags(Lookups lookups, const row_t* rows, const row_t* offsets, dim_t n, dim_t bags,
                           bint distinct) noexcept nogil:
     """Point the leaf at n rows in `bags` bags."""
@@ -39,10 +35,10 @@ cdef inline void fetch(Lookups lookups, const row_t* rows, dim_t n) noexcept nog
 cdef inline bint are_distinct(const row_t* rows, dim_t n) noexcept nogil:
     """Whether no row occurs twice; false too where that isn't known, as looking would take too long."""
     cdef dim_t i, j
-    cdef row_t found = 0
     if n > 16:
         return False
     for i in range(1, n):
         for j in range(i):
-            found |= rows[i] == rows[j]
-    return not found
+            if rows[i] == rows[j]:
+                return False
+    return True

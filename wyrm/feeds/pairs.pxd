@@ -18,8 +18,6 @@ cdef class PairFeed(Feed):
     cdef list kept               # the arrays that the pointers point into
     cdef const row_t* users      # [n_pairs]
     cdef const row_t* items      # [n_pairs]
-    cdef const int64_t* order    # [n_examples], or NULL
-    cdef object kept_order
     cdef dim_t n_negatives
     cdef dim_t width             # examples to a pair
     cdef row_t high_user, high_item

@@ -1,7 +1,7 @@
 """A feed of user/item pairs beside items drawn at random: the data of recommenders.
 
-Negatives are drawn anew in every epoch, from a random state that depends on the seed, the epoch and the example alone. While
-an example is computed, the next one is drawn and its table rows are on their way into the cache.
+Negatives are drawn anew in every epoch, from a random state that depends on the seed, the epoch and the example alone.
+While an example is computed, the next one is drawn and its table rows are on their way into the cache.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ import scipy.sparse
 from libc.stdint cimport uint8_t
 from wyrm.errors import describe
 from wyrm.feeds.prepare import MAX_ROW, as_count, as_rows, index_node
-from wyrm.feeds.lookups cimport address, are_distinct, fetch, lay_bags, lookups_of
+from wyrm.feeds.base cimport address, example_at
+from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags, lookups_of
 from wyrm.feeds.sampling cimport draw, next_drawable, random_at
 from wyrm.leaf cimport InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
@@ -90,8 +91,8 @@ cdef class PairFeed(Feed):
     -----
     A drawn item that is known is drawn again, up to 64 times; the next larger unknown one is taken then.
 
-    With more than one negative to a pair, ``user_rows @ item_rows.T`` scores them in one product where the trainer's batch
-    size is 1. In larger batches use one negative, or labels.
+    With more than one negative to a pair, ``user_rows @ item_rows.T`` scores them in one product where the trainer's
+    batch size is 1. In larger batches use one negative, or labels.
 
     Examples
     --------
@@ -176,27 +177,18 @@ cdef class PairFeed(Feed):
                                  f"negative to draw; leave such users out, raise n_items, or give reject=False")
         return 0
 
-    cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
-        Feed.start(self, order, n_threads, batch_size)
-        self.kept_order = order
-        self.order = NULL if order is None else <const int64_t*> address(order)
-        return 0
-
     cdef row_t draw_item(self, row_t user, uint64_t* state) noexcept nogil:
         """An item for the user, none that is known."""
         cdef row_t row = draw(&self.sampler.sampler, state)
         cdef const row_t* known
-        cdef dim_t n, i
+        cdef dim_t n, tries = 0
         if self.known_starts == NULL or user >= self.n_known:
             return row
         known = self.known + self.known_starts[user]
         n = self.known_starts[user + 1] - self.known_starts[user]
-        for i in range(TRIES):
-            if not holds(known, n, row):
-                return row
-            row = draw(&self.sampler.sampler, state)
         while holds(known, n, row):
-            row = next_drawable(&self.sampler.sampler, row)
+            tries += 1
+            row = draw(&self.sampler.sampler, state) if tries < TRIES else next_drawable(&self.sampler.sampler, row)
         return row
 
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
@@ -244,15 +236,8 @@ cdef class PairCursor(Cursor):
         return 0
 
     cdef dim_t next(self) noexcept nogil:
-        cdef dim_t n
+        cdef dim_t n = Cursor.next(self)
         cdef pairs_t* coming
-        if self.at >= self.end and not self.take():
-            return 0
-        n = self.end - self.at
-        if n > self.batch_size:
-            n = self.batch_size
-        self.lay(self.at, n)
-        self.at += n
         if self.batch_size == 1 and self.at < self.end:
             self.look_ahead(self.at)
             coming = self.batches + 1 - self.current
@@ -270,10 +255,10 @@ cdef class PairCursor(Cursor):
         batch = self.batches + self.current
         if batch.first != first or batch.n != n:
             self.prepare(batch, first, n)
-        self.first = first
         lay_bags(self.user, batch.users, self.bags, n, n, n == 1)
         lay_bags(self.item, batch.items, self.bags, n, n, n == 1)
-        lay_bags(self.negative, batch.negatives, self.negative_bags, n * k, n, n == 1 and are_distinct(batch.negatives, k))
+        lay_bags(self.negative, batch.negatives, self.negative_bags, n * k, n,
+                 n == 1 and are_distinct(batch.negatives, k))
         if self.label != NULL:
             self.label.value = batch.labels
             self.label.rows = n
@@ -287,7 +272,7 @@ cdef class PairCursor(Cursor):
         batch.first = first
         batch.n = n
         for j in range(n):
-            example = first + j if self.pairs.order == NULL else self.pairs.order[first + j]
+            example = example_at(self.pairs, first + j)
             state = random_at(self.pairs.stream, example)
             pair = example if self.pairs.width == 1 else example // self.pairs.width
             batch.users[j] = self.pairs.users[pair]

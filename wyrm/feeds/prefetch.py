@@ -67,7 +67,7 @@ class Prefetcher:
             return None if self._ended or self._stopped else WAITING
 
     def stop(self, timeout):
-        """Ask the thread to end and wait up to `timeout` seconds for it: inside the iterator nothing can interrupt it."""
+        """Ask the thread to end, and wait up to `timeout` seconds for it: nothing can interrupt the iterator itself."""
         with self._changed:
             self._stopped = True
             self._ready.clear()

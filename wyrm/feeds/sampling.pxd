@@ -1,7 +1,7 @@
 """Random numbers for feeds, and draws in proportion to weights.
 
-A feed draws for each place of an epoch from a state of its own, `random_at(stream, place)`: what it draws depends on the
-seed, the epoch and the place alone, not on the thread that asks or on what was asked before.
+A feed draws for each place of an epoch from a state of its own, `random_at(stream, place)`: what it draws depends on
+the seed, the epoch and the place alone, not on the thread that asks or on what was asked before.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
@@ -50,15 +50,17 @@ cdef inline row_t draw(const sampler_t* sampler, uint64_t* state) noexcept nogil
     """A row, with a probability in proportion to its weight."""
     cdef uint64_t random = next_random(state)
     cdef uint64_t product = (random >> 32) * sampler.n
-    cdef const alias_t* bucket
+    cdef row_t row, other
     if <uint32_t> product < sampler.n:
         while <uint32_t> product < (<uint32_t> 0 - sampler.n) % sampler.n:
             random = next_random(state)
             product = (random >> 32) * sampler.n
+    row = <row_t> (product >> 32)
     if sampler.buckets == NULL:
-        return <row_t> (product >> 32)
-    bucket = sampler.buckets + (product >> 32)
-    return <row_t> (product >> 32) if <uint32_t> random < bucket.keep else bucket.other
+        return row
+    # Without a branch, which could not be predicted.
+    other = sampler.buckets[row].other
+    return other ^ ((row ^ other) & -<row_t> (<uint32_t> random < sampler.buckets[row].keep))
 
 cdef inline row_t next_drawable(const sampler_t* sampler, row_t row) noexcept nogil:
     """The next larger row that can be drawn; after the last, the first."""

@@ -11,8 +11,8 @@ cdef enum:
 cdef class Sampler:
     """Draws rows in proportion to powers of their counts.
 
-    Each row has a bucket, which it shares with at most one other (Walker, ACM TOMS 1977, built as in Vose, IEEE TSE 1991):
-    8 bytes a row, and a draw is one random number and one look into memory.
+    Each row has a bucket, which it shares with at most one other (Walker, ACM TOMS 1977, built as in Vose, IEEE TSE
+    1991): 8 bytes a row, and a draw is one random number and one look into memory.
 
     Parameters
     ----------

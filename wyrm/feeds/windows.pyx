@@ -1,15 +1,17 @@
 """A feed of tokens and their neighbours in a stream: the data of word2vec.
 
-A cursor reads its share of the stream in chunks, leaves out some frequent tokens, and lays down one centre after the other. Every random
-choice depends on the seed, the epoch and the place in the stream alone, so neighbours beyond the end of a share are
-those that the thread next door sees, and the examples of an epoch are the same for any number of threads.
+A cursor reads its share of the stream in chunks, leaves out some frequent tokens, and lays down one centre after
+another. Every random choice depends on the seed, the epoch and the place in the stream alone, so neighbours beyond the
+end of a share are those that the thread next door sees, and an epoch has the same examples for any number of threads.
 """
 
 import numpy as np
 
+from libc.string cimport memcpy, memset
 from wyrm.errors import describe
 from wyrm.feeds.prepare import as_count, as_rows, as_starts, dense_column, index_node
-from wyrm.feeds.lookups cimport address, are_distinct, fetch, lay_bags, lookups_of
+from wyrm.feeds.base cimport address
+from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags, lookups_of
 from wyrm.feeds.sampling cimport below, draw, next_drawable, random_at, sampler_t
 from wyrm.leaf cimport InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
@@ -48,8 +50,8 @@ cdef class WindowFeed(Feed):
     output : IndexInputNode
         Takes the centre and then the negatives: one bag of ``1 + n_negatives``.
     target : InputNode of ``1 + n_negatives`` columns
-        Takes what each neighbour (row) should say of each output (column): 1 in the first column, 0 elsewhere. Shape (m,
-        1 + n_negatives), or with `cbow` (1, 1 + n_negatives). With `paths`, of one column: see there.
+        Takes what each neighbour (row) should say of each output (column): 1 in the first column, 0 elsewhere. Shape
+        (m, 1 + n_negatives), or with `cbow` (1, 1 + n_negatives). With `paths`, of one column: see there.
     starts : array_like of int, shape (n_sentences + 1,), optional
         Where sentences start, with the end of the last; windows end there. Default: one long sentence.
     counts : array_like, shape (n_tokens,), optional
@@ -68,9 +70,9 @@ cdef class WindowFeed(Feed):
     cbow : bool, default False
         Targets for the mean of the context, one row, instead of a row for each neighbour.
     paths : (rows, targets, starts), optional
-        Output rows of each token's own, instead of the centre and negatives: entries ``starts[w]`` to ``starts[w + 1]`` of
-        `rows` and `targets` are laid down as output and target, a column, when token w is the centre. For
-        hierarchical softmax: the inner nodes of a Huffman tree on the way to w, and the turns taken there.
+        Output rows of each token's own, instead of the centre and negatives: entries ``starts[w]`` to ``starts[w + 1]``
+        of `rows` and `targets` are laid down as output and target, a column, when token w is the centre; without any, w
+        is no centre. For hierarchical softmax: the inner nodes of a Huffman tree on the way to w, and the turns taken.
 
     Attributes
     ----------
@@ -94,7 +96,8 @@ cdef class WindowFeed(Feed):
 
     - skip-gram: ``logistic(V.embedding(context) @ O.embedding(output).T, target)``;
     - CBOW: ``logistic(V.embedding_bag(context, mode="mean") @ O.embedding(output).T, target)``;
-    - skip-gram with paths and targets -1 and 1: ``(-target * (O.embedding(output) @ V.embedding(context).T)).softplus()``.
+    - skip-gram with paths, targets -1 and 1:
+      ``(-target * (O.embedding(output) @ V.embedding(context).T)).softplus()``.
 
     A loss is then the sum over a window; ``n_pairs`` helps to turn it into a mean by pair.
 
@@ -133,7 +136,8 @@ cdef class WindowFeed(Feed):
         self.window = as_count(what, "window", window)
         self.n_negatives = 0 if paths is not None else as_count(what, "n_negatives", n_negatives)
         if self.window > MOST or self.n_negatives > MOST:
-            raise ValueError(f"WindowFeed: expected window and n_negatives up to {MOST}, got {window} and {n_negatives}")
+            raise ValueError(f"WindowFeed: expected window and n_negatives up to {MOST}, "
+                             f"got {window} and {n_negatives}")
         if not 0 <= sample < np.inf:
             raise ValueError(f"WindowFeed: expected sample from 0, got {sample}")
         if target.shape[1] != 1 + self.n_negatives:
@@ -253,6 +257,7 @@ cdef class WindowCursor(Cursor):
         self.ends = <dim_t*> wyrm_alloc((CHUNK + 1) * sizeof(dim_t))
         if self.kept == NULL or self.offsets == NULL or self.ends == NULL:
             raise MemoryError("no memory for a cursor")
+        memset(self.kept, 0, (2 * self.source.window + CHUNK) * sizeof(row_t))
         return 0
 
     # --- Examples ------------------------------------------------------------------------------------------------
@@ -311,22 +316,21 @@ cdef class WindowCursor(Cursor):
     cdef bint cut(self, window_t* window, dim_t at) noexcept nogil:
         """Make an example of the token at `at` in `kept`; false where there is none to make."""
         cdef uint64_t state = random_at(self.source.stream, self.chunk_begin + self.offsets[at - self.source.window])
-        cdef dim_t reach = 1 + below(<uint32_t> self.source.window, &state) if self.source.shrink_windows else self.source.window
-        cdef dim_t begin = at - reach, end = at + reach + 1, i
+        cdef dim_t reach = self.source.window
+        cdef dim_t begin, end
         cdef row_t centre = self.kept[at]
         while self.ends[self.sentence] <= at:
             self.sentence_begin = self.ends[self.sentence]
             self.sentence += 1
-        if begin < self.sentence_begin:
-            begin = self.sentence_begin
-        if end > self.ends[self.sentence]:
-            end = self.ends[self.sentence]
+        if self.source.shrink_windows:
+            reach = 1 + below(<uint32_t> reach, &state)
+        begin = max(at - reach, self.sentence_begin)
+        end = min(at + reach + 1, self.ends[self.sentence])
         window.at = at
         window.m = end - begin - 1
-        for i in range(begin, at):
-            window.context[i - begin] = self.kept[i]
-        for i in range(at + 1, end):
-            window.context[i - begin - 1] = self.kept[i]
+        # Whole windows, which costs less than lengths nobody can predict; the right half overwrites what is too much.
+        memcpy(window.context, self.kept + begin, self.source.window * sizeof(row_t))
+        memcpy(window.context + at - begin, self.kept + at + 1, self.source.window * sizeof(row_t))
         if self.source.paths.starts == NULL:
             self.draw_negatives(window.output, centre, &state)
             window.rows = window.output
@@ -355,7 +359,8 @@ cdef class WindowCursor(Cursor):
 
     cdef inline bint stays(self, dim_t place) noexcept nogil:
         """Whether the token at a place is not left out."""
-        return self.source.keep == NULL or <uint32_t> random_at(self.source.stream, place) <= self.source.keep[self.source.tokens[place]]
+        cdef row_t token = self.source.tokens[place]
+        return self.source.keep == NULL or <uint32_t> random_at(self.source.stream, place) <= self.source.keep[token]
 
     cdef void read_chunk(self) noexcept nogil:
         """Read the next places of the share, and around them as many tokens as windows reach."""

@@ -87,13 +87,22 @@ cdef int vector_dot_shape(instruction_t* code) noexcept nogil:
 
 cdef int vector_dot(instruction_t* code) noexcept nogil:
     cdef slot_t* a = code.a
-    kernels.row_dots(code.out.value, a.value, code.b.value, a.ld, code.b.ld, a.rows, a.cols)
+    if a.rows == 1:
+        code.out.value[0] = kernels.dot(a.value, code.b.value, a.cols)
+    else:
+        kernels.row_dots(code.out.value, a.value, code.b.value, a.ld, code.b.ld, a.rows, a.cols)
     return OK
 
 
 cdef int vector_dot_back(instruction_t* code) noexcept nogil:
     cdef slot_t* a = code.a
     cdef slot_t* b = code.b
+    if a.rows == 1:
+        if a.grad != NULL:
+            kernels.scale(a.grad, b.value, code.out.grad[0], a.cols, code.add_a)
+        if b.grad != NULL:
+            kernels.scale(b.grad, a.value, code.out.grad[0], a.cols, code.add_b)
+        return OK
     if a.grad != NULL:
         kernels.scale_rows(a.grad, b.value, code.out.grad, b.ld, a.rows, a.cols, code.add_a)
     if b.grad != NULL:

@@ -23,6 +23,13 @@ cdef inline void store_double(real_t* p, double x) noexcept nogil:
 
 # --- Decay and shrinkage (SGD, Adagrad) ----------------------------------------------------------------------------
 
+cdef inline double expm1_of_small(double x) noexcept nogil:
+    """exp(x) - 1 to 1e-11 of itself, quickly where rows have missed little."""
+    if x > -0.01:
+        return x * (1 + x * (0.5 + x * (1 / 6.0 + x * (1 / 24.0))))
+    return expm1(x)
+
+
 cdef inline vec_t decay_vector(vec_t w, vec_t change, vec_t shrinkage, bint shrinks) noexcept nogil:
     # change is P - 1: adding it to a weight loses less than multiplying by P when P is nearly 1.
     w = vec_fma(change, w, w)
@@ -34,6 +41,9 @@ cdef inline void decay_row(real_t* value, dim_t D, real_t change, real_t shrinka
     cdef dim_t d = 0, part = D % LANES
     cdef vec_t c = vec_set1(change), s = vec_set1(shrinkage)
     cdef bint shrinks = shrinkage > 0
+    if D == 1 and not shrinks:
+        value[0] += change * value[0]
+        return
     while d + LANES <= D:
         vec_store(value + d, decay_vector(vec_load(value + d), c, s, shrinks))
         d += LANES
@@ -66,7 +76,7 @@ cdef void catch_up_decay(const update_t* u, const decay_clock_t* clock, double d
         elif not wyrm_move_stamp(stamp, &found_shrinkage, &shrinkage):
             continue
         if row_decay != last_decay or row_shrinkage != last_shrinkage:
-            change = expm1(row_decay - decay)
+            change = expm1_of_small(row_decay - decay)
             missed = shrinkage - (1 + change) * row_shrinkage
             last_decay = row_decay
             last_shrinkage = row_shrinkage
@@ -260,15 +270,12 @@ cdef void sum_missed(missed_t* missed, const moment_clock_t* clock, int64_t stam
     """What rows last current after step `stamp` have missed up to `now`.  A stamp of 0: a row without moments yet."""
     cdef double sums[4]
     cdef double decay = decay_since(clock, stamp, now)
-    missed.change = expm1(-decay)
+    missed.change = expm1_of_small(-decay)
     if stamp == 0:
         return
-    missed.scale1 = exp((now - stamp) * clock.log_beta1)
+    missed.scale1 = clock.powers1[now - stamp] if now - stamp <= clock.horizon else 0
     missed.scale2 = exp((now - stamp) * clock.log_beta2)
-    # Below any effect, and short of denormal numbers.
-    if missed.scale1 < 1e-20:
-        missed.scale1 = 0
-    if missed.scale2 < 1e-20:
+    if missed.scale2 < 1e-20:           # below any effect, and short of denormal numbers
         missed.scale2 = 0
     if not sum_in_closed_form(sums, clock, stamp, now, missed.change + 1):
         sum_terms(sums, clock, stamp, now)

@@ -41,13 +41,14 @@ cdef inline vec_t soft(vec_t x, vec_t q) noexcept nogil:
     return vec_copysign(vec_max(vec_zero(), vec_sub(vec_abs(x), q)), x)
 
 
-cdef inline update_t flattened(const update_t* u, dim_t slots) noexcept nogil:
-    """The same update as one long row when rows == NULL and nothing lies between the rows."""
-    cdef update_t flat = u[0]
-    if u.rows == NULL and u.stride == u.D and (slots == 0 or (slots == 1 and u.state_stride == u.D)):
-        flat.D = u.n * u.D
-        flat.n = 1
-    return flat
+cdef inline const update_t* flattened(update_t* room, const update_t* u, dim_t slots) noexcept nogil:
+    """The same update as one long row, made in `room`, when rows == NULL and nothing lies between the rows; else u."""
+    if u.rows != NULL or u.n == 1 or u.stride != u.D or slots > 1 or (slots == 1 and u.state_stride != u.D):
+        return u
+    room[0] = u[0]
+    room.D = u.n * u.D
+    room.n = 1
+    return room
 
 
 cdef inline dim_t row_at(const update_t* u, dim_t i) noexcept nogil:
@@ -137,27 +138,28 @@ cdef inline void sgd_scalars(const update_t* u, real_t rate) noexcept nogil:
 
 cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
     """value <- soft((1 - lr l2) value - lr grad, lr l1).  Reads learning_rate, l2, l1, clip."""
-    cdef update_t flat
+    cdef update_t room
+    cdef const update_t* flat
     if u.D == 1 and is_plain(h):
         sgd_scalars(u, h.learning_rate)
         return
-    flat = flattened(u, 0)
+    flat = flattened(&room, u, 0)
     if flat.D == 1 and flat.n > 1:
-        update_blocks(sgd_rows, &flat, h, 0)
+        update_blocks(sgd_rows, flat, h, 0)
     elif not is_plain(h):
-        sgd_dim(&flat, h, flat.D, False)
+        sgd_dim(flat, h, flat.D, False)
     elif flat.D == 4:
-        sgd_dim(&flat, h, 4, True)
+        sgd_dim(flat, h, 4, True)
     elif flat.D == 8:
-        sgd_dim(&flat, h, 8, True)
+        sgd_dim(flat, h, 8, True)
     elif flat.D == 16:
-        sgd_dim(&flat, h, 16, True)
+        sgd_dim(flat, h, 16, True)
     elif flat.D == 32:
-        sgd_dim(&flat, h, 32, True)
+        sgd_dim(flat, h, 32, True)
     elif flat.D == 64:
-        sgd_dim(&flat, h, 64, True)
+        sgd_dim(flat, h, 64, True)
     else:
-        sgd_dim(&flat, h, flat.D, True)
+        sgd_dim(flat, h, flat.D, True)
 
 
 # --- Adagrad -------------------------------------------------------------------------------------------------------
@@ -209,23 +211,24 @@ cdef void adagrad_rows(const update_t* u, const hyper_t* h) noexcept nogil:
 
     State: slot 0 is accum.  Reads learning_rate, eps, l2, l1, clip.
     """
-    cdef update_t flat = flattened(u, 1)
+    cdef update_t room
+    cdef const update_t* flat = flattened(&room, u, 1)
     if flat.D == 1 and flat.n > 1:
-        update_blocks(adagrad_rows, &flat, h, 1)
+        update_blocks(adagrad_rows, flat, h, 1)
     elif not is_plain(h):
-        adagrad_dim(&flat, h, flat.D, False)
+        adagrad_dim(flat, h, flat.D, False)
     elif flat.D == 4:
-        adagrad_dim(&flat, h, 4, True)
+        adagrad_dim(flat, h, 4, True)
     elif flat.D == 8:
-        adagrad_dim(&flat, h, 8, True)
+        adagrad_dim(flat, h, 8, True)
     elif flat.D == 16:
-        adagrad_dim(&flat, h, 16, True)
+        adagrad_dim(flat, h, 16, True)
     elif flat.D == 32:
-        adagrad_dim(&flat, h, 32, True)
+        adagrad_dim(flat, h, 32, True)
     elif flat.D == 64:
-        adagrad_dim(&flat, h, 64, True)
+        adagrad_dim(flat, h, 64, True)
     else:
-        adagrad_dim(&flat, h, flat.D, True)
+        adagrad_dim(flat, h, flat.D, True)
 
 
 # --- Adam ----------------------------------------------------------------------------------------------------------

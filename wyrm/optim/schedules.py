@@ -126,7 +126,7 @@ class PowerDecay:
             _checked(self, name)
 
     def __call__(self, progress: float) -> float:
-        return self.start / (1.0 + self.factor * progress) ** self.power
+        return self.start / math.pow(1.0 + self.factor * progress, self.power)
 
 
 @dataclass(frozen=True)

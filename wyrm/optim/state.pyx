@@ -75,6 +75,17 @@ cdef void hogwild_step(const target_t* target, const settings_t* settings) noexc
     clear_gradient(gradient)
 
 
+cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil:
+    """hogwild_step of SGD without clip, l1 or l2; a single number, such as a bias, is updated on the spot."""
+    cdef gradient_t* gradient = target.gradient
+    if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
+        target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]
+        gradient.dense[0] = 0
+        gradient.dense_touched = False
+    else:
+        hogwild_step(target, settings)
+
+
 # --- Decay and shrinkage: SGD, Adagrad -----------------------------------------------------------------------------
 
 cdef inline bint whole_is_current(const decay_clock_t* clock, double decay, double shrinkage) noexcept nogil:

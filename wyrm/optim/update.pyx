@@ -19,7 +19,9 @@ from wyrm.gradient cimport gradient_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport ParameterNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
-from wyrm.optim.state cimport hogwild_step, hogwild_step_decay, hogwild_step_moments, set_learning_rate
+from wyrm.optim.state cimport (
+    hogwild_step, hogwild_step_decay, hogwild_step_moments, hogwild_step_plain, set_learning_rate,
+)
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_take
 
 cdef enum:
@@ -141,6 +143,8 @@ cdef class Optimizer:
             self.step_fn = hogwild_step_moments
         elif rule != "FTRL" and (checked_settings["l2"] > 0 or checked_settings["l1"] > 0):
             self.step_fn = hogwild_step_decay
+        elif rule == "SGD" and not self.settings.hyper.clip:
+            self.step_fn = hogwild_step_plain
         else:
             self.step_fn = hogwild_step
         self.learning_rate = learning_rate
@@ -179,8 +183,8 @@ cdef class Optimizer:
         self.progress_ = progress
 
     @property
-    def settings(self):
-        """dict: the other settings, by the names of the constructor's arguments; a copy."""
+    def config(self):
+        """dict: all settings but the rate, by the names of the constructor's arguments; a copy."""
         return dict(self._settings)
 
     def _rate_at(self, schedule, double progress):
