@@ -1,8 +1,9 @@
 """python setup.py build_ext --inplace; needs wyrm, Cython and a C compiler."""
 
-import wyrm
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import wyrm
 
 extension = Extension("walk_feed", ["walk_feed.pyx"], include_dirs=[wyrm.get_include()])
 setup(

@@ -2,8 +2,9 @@
 
 import numpy as np
 import scipy.sparse
-import wyrm
 from walk_feed import WalkFeed
+
+import wyrm
 from wyrm.feeds import batches
 from wyrm.nn.losses import bpr
 from wyrm.optim import Adagrad

@@ -106,7 +106,8 @@ def test_replicas_over_a_table_grow_with_the_batch_alone():
         loss.parameters()
         size, _ = grown(lambda loss=loss: Replica(loss))
         sizes.append(size)
-    assert sizes[0] == sizes[1] < 20_000
+    assert max(sizes) < 20_000
+    assert abs(sizes[0] - sizes[1]) < 1_000, sizes  # malloc rounds up
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.01), Adagrad(0.01), SGD(0.01, l2=0.1)], ids=["SGD", "Adagrad", "decay"])

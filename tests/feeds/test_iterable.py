@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import wyrm
 from wyrm.feeds import ArrayFeed, Feed, IterableFeed, as_feed, batches
-from wyrm.feeds.prefetch import WAITING, Prefetcher
+from wyrm.feeds.prefetch import Prefetcher
 from wyrm.optim import SGD, Adagrad, LinearDecay
 
 RNG = np.random.default_rng(0)
@@ -440,7 +440,7 @@ def test_the_prefetcher_says_when_it_waits():
         yield 1
 
     prefetcher = Prefetcher(items(), depth=1)
-    assert prefetcher.take(0.01) is WAITING
+    assert prefetcher.take(0.01) is Prefetcher.WAITING
     go.set()
     assert prefetcher.take(5) == 1
     prefetcher.stop(5)

@@ -17,6 +17,7 @@ PAGES = [
     "docs/engine.md",
     "docs/optimisers.md",
     "docs/training.md",
+    "docs/feeds.md",
     "docs/performance.md",
     "docs/io.md",
     "docs/datasets.md",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from wyrm.sync cimport wyrm_load
 from wyrm.feeds.arrays cimport ArrayFeed
 from wyrm.feeds.blocks import blocks_of, nodes_of
-from wyrm.feeds.prefetch import WAITING, Prefetcher
+from wyrm.feeds.prefetch import Prefetcher
 from wyrm.feeds.prepare import as_count
 from wyrm.replica cimport Replica
 
@@ -180,7 +180,7 @@ cdef class IterableCursor(Cursor):
                 item = feed.prefetcher.take(0.05)
                 if item is None:
                     return 0 if feed.prefetcher.error is None else -2
-                if item is not WAITING:
+                if item is not Prefetcher.WAITING:
                     break
                 if self.stopped != NULL and wyrm_load(self.stopped):
                     return 0

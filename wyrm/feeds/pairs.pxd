@@ -42,4 +42,5 @@ cdef class PairCursor(Cursor):
 
     cdef int reserve(self, dim_t n_negatives) except -1
     cdef void prepare(self, pairs_t* batch, dim_t first, dim_t n) noexcept nogil
-    cdef void look_ahead(self, dim_t place) noexcept nogil
+    cdef void look_ahead(self, dim_t place, dim_t end) noexcept nogil
+    cdef dim_t pair_of(self, dim_t example) noexcept nogil

@@ -9,10 +9,10 @@ import scipy.sparse
 
 from libc.stdint cimport uint8_t
 from wyrm.errors import describe
-from wyrm.feeds.prepare import MAX_ROW, as_count, as_rows, index_node
+from wyrm.feeds.prepare import as_count, as_rows, index_node
 from wyrm.feeds.base cimport address, example_at
 from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags, lookups_of
-from wyrm.feeds.sampling cimport draw, next_drawable, random_at
+from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, random_at
 from wyrm.leaf cimport InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
 from wyrm.replica cimport Replica
@@ -20,6 +20,7 @@ from wyrm.replica cimport Replica
 cdef enum:
     TRIES = 64                   # draws for a negative, before the next item that will do is taken
     AHEAD = 4                    # examples between fetching something and using it
+    MOST_ROWS = 0x7FFFFFFF       # in a batch
 
 
 cdef inline bint holds(const row_t* rows, dim_t n, row_t row) noexcept nogil:
@@ -215,7 +216,7 @@ cdef class PairCursor(Cursor):
         """Room for two batches, the one laid down and the next."""
         cdef dim_t b = self.batch_size, i, j
         cdef row_t* at
-        if n_negatives > MAX_ROW // b:
+        if n_negatives > MOST_ROWS // b:
             raise ValueError(f"PairFeed: {n_negatives} negatives for each of {b} pairs are too many for one batch")
         at = <row_t*> wyrm_alloc((2 * b * (3 + n_negatives) + 2 * (b + 1)) * sizeof(row_t))
         if at == NULL:
@@ -239,7 +240,6 @@ cdef class PairCursor(Cursor):
         cdef dim_t n = Cursor.next(self)
         cdef pairs_t* coming
         if self.batch_size == 1 and self.at < self.end:
-            self.look_ahead(self.at)
             coming = self.batches + 1 - self.current
             self.prepare(coming, self.at, 1)
             fetch(self.user, coming.users, 1)
@@ -272,9 +272,10 @@ cdef class PairCursor(Cursor):
         batch.first = first
         batch.n = n
         for j in range(n):
+            self.look_ahead(first + j, max(self.end, first + n))
             example = example_at(self.pairs, first + j)
             state = random_at(self.pairs.stream, example)
-            pair = example if self.pairs.width == 1 else example // self.pairs.width
+            pair = self.pair_of(example)
             batch.users[j] = self.pairs.users[pair]
             batch.items[j] = self.pairs.items[pair]
             if self.pairs.width == 1:
@@ -286,24 +287,28 @@ cdef class PairCursor(Cursor):
                     batch.items[j] = self.pairs.draw_item(batch.users[j], &state)
                     batch.labels[j] = 0
 
-    cdef void look_ahead(self, dim_t place) noexcept nogil:
-        """Start fetching what coming examples are made of: the pair, where the user's known items are, these items."""
+    cdef void look_ahead(self, dim_t place, dim_t end) noexcept nogil:
+        """Start fetching what coming examples, at places below `end`, are made of.
+
+        One after the other: the pair, where its user's known items are, these items and what is drawn from.
+        """
         cdef const int64_t* starts
-        cdef dim_t pair
-        if self.pairs.order == NULL:
-            return
-        if place + 3 * AHEAD < self.end:
-            pair = self.pairs.order[place + 3 * AHEAD] // self.pairs.width
+        cdef dim_t example, pair
+        if place + 3 * AHEAD < end and self.pairs.order != NULL:
+            pair = self.pair_of(self.pairs.order[place + 3 * AHEAD])
             wyrm_prefetch(self.pairs.users + pair, sizeof(row_t))
             wyrm_prefetch(self.pairs.items + pair, sizeof(row_t))
-        if self.pairs.known_starts == NULL:
-            return
-        if place + 2 * AHEAD < self.end:
-            pair = self.pairs.order[place + 2 * AHEAD] // self.pairs.width
+        if place + 2 * AHEAD < end and self.pairs.known_starts != NULL:
+            pair = self.pair_of(example_at(self.pairs, place + 2 * AHEAD))
             if self.pairs.users[pair] < self.pairs.n_known:
                 wyrm_prefetch(self.pairs.known_starts + self.pairs.users[pair], 2 * sizeof(int64_t))
-        if place + AHEAD < self.end:
-            pair = self.pairs.order[place + AHEAD] // self.pairs.width
-            if self.pairs.users[pair] < self.pairs.n_known:
+        if place + AHEAD < end:
+            example = example_at(self.pairs, place + AHEAD)
+            fetch_draws(&self.pairs.sampler.sampler, random_at(self.pairs.stream, example), self.pairs.n_negatives)
+            pair = self.pair_of(example)
+            if self.pairs.known_starts != NULL and self.pairs.users[pair] < self.pairs.n_known:
                 starts = self.pairs.known_starts + self.pairs.users[pair]
                 wyrm_prefetch(self.pairs.known + starts[0], min(starts[1] - starts[0], 64) * sizeof(row_t))
+
+    cdef inline dim_t pair_of(self, dim_t example) noexcept nogil:
+        return example if self.pairs.width == 1 else example // self.pairs.width

@@ -3,8 +3,6 @@
 import threading
 from collections import deque
 
-WAITING = object()
-
 
 class Prefetcher:
     """Runs through an iterator in the background.
@@ -20,7 +18,11 @@ class Prefetcher:
     ----------
     error : BaseException or None
         What the iterator raised.
+    WAITING : object
+        What :meth:`take` returns when it has waited long enough.
     """
+
+    WAITING = object()
 
     def __init__(self, items, depth):
         self._items = items
@@ -64,7 +66,7 @@ class Prefetcher:
                 item = self._ready.popleft()
                 self._changed.notify_all()
                 return item
-            return None if self._ended or self._stopped else WAITING
+            return None if self._ended or self._stopped else self.WAITING
 
     def stop(self, timeout):
         """Ask the thread to end, and wait up to `timeout` seconds for it: nothing can interrupt the iterator itself."""

@@ -4,8 +4,12 @@ A feed draws for each place of an epoch from a state of its own, `random_at(stre
 the seed, the epoch and the place alone, not on the thread that asks or on what was asked before.
 """
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from wyrm.kernels.table cimport dim_t, row_t
+from wyrm.memory cimport wyrm_prefetch
+
+cdef enum:
+    WORTH_FETCHING = 1 << 16     # buckets; fewer stay in the caches by themselves
 
 ctypedef struct alias_t:
     # A bucket of an alias table: its own row for a random number below `keep` (of 2^32), else `other`.
@@ -61,6 +65,14 @@ cdef inline row_t draw(const sampler_t* sampler, uint64_t* state) noexcept nogil
     # Without a branch, which could not be predicted.
     other = sampler.buckets[row].other
     return other ^ ((row ^ other) & -<row_t> (<uint32_t> random < sampler.buckets[row].keep))
+
+cdef inline void fetch_draws(const sampler_t* sampler, uint64_t state, dim_t n) noexcept nogil:
+    """Start fetching what the next n draws from this state will look at."""
+    if sampler.buckets == NULL or sampler.n < WORTH_FETCHING:
+        return
+    while n > 0:
+        n -= 1
+        wyrm_prefetch(sampler.buckets + (((next_random(&state) >> 32) * sampler.n) >> 32), sizeof(alias_t))
 
 cdef inline row_t next_drawable(const sampler_t* sampler, row_t row) noexcept nogil:
     """The next larger row that can be drawn; after the last, the first."""

@@ -12,7 +12,7 @@ from wyrm.errors import describe
 from wyrm.feeds.prepare import as_count, as_rows, as_starts, dense_column, index_node
 from wyrm.feeds.base cimport address
 from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags, lookups_of
-from wyrm.feeds.sampling cimport below, draw, next_drawable, random_at, sampler_t
+from wyrm.feeds.sampling cimport below, draw, fetch_draws, next_drawable, next_random, random_at, sampler_t
 from wyrm.leaf cimport InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.replica cimport Replica
@@ -265,6 +265,7 @@ cdef class WindowCursor(Cursor):
     cdef dim_t next(self) noexcept nogil:
         cdef window_t* window
         cdef window_t* coming
+        cdef uint64_t state
         if not self.ready and not self.prepare(self.windows + 1 - self.current):
             self.beside = self.passed
             self.passed = 0
@@ -290,6 +291,11 @@ cdef class WindowCursor(Cursor):
             if coming.at + self.source.window < self.n_kept:
                 fetch(self.context, self.kept + coming.at + self.source.window, 1)
             fetch(self.output, coming.rows, coming.n_output)
+            if self.centre < self.n_centres and self.source.sampler is not None:
+                state = random_at(self.source.stream, self.chunk_begin + self.offsets[self.centre])
+                if self.source.shrink_windows:
+                    next_random(&state)
+                fetch_draws(&self.source.sampler.sampler, state, self.source.n_negatives)
         return 1
 
     cdef bint prepare(self, window_t* window) noexcept nogil:
