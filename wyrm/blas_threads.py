@@ -3,21 +3,25 @@
 import os
 import threading
 from contextlib import contextmanager
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _held = 0
-_limit = None
+_limit: Any = None
+_controller: ThreadpoolController | None = None  # finding the libraries takes milliseconds, so once
 
 
 @contextmanager
 def single_threaded_blas():
     """A context in which BLAS runs on the calling thread; contexts of several threads may overlap."""
-    global _held, _limit
+    global _held, _limit, _controller
     with _lock:
         if _held == 0:
-            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
+            if _controller is None:
+                _controller = ThreadpoolController()
+            _limit = _controller.limit(limits=1, user_api="blas")
             _limit.__enter__()
         _held += 1
     try:

@@ -11,13 +11,18 @@ def describe(node):
     return f"{kind}{name} ({shape})"
 
 
+def named(what):
+    """The words for what a check is about: given as such, or a node that is only described when it comes to an error."""
+    return what if isinstance(what, str) else describe(what)
+
+
 def refuse_not_finite(values, what):
     """Raise ValueError for the first entry of a matrix that is not finite as float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         finite = np.isfinite(np.asarray(values).astype(np.float32))
     row, column = (int(i) for i in np.argwhere(~finite)[0])
     raise ValueError(
-        f"{what}: expected values that are finite in float32, got {values[row, column]} at row {row}, column {column}"
+        f"{named(what)}: expected values that are finite in float32, got {values[row, column]} at row {row}, column {column}"
     )
 
 

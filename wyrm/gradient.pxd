@@ -32,7 +32,7 @@ ctypedef struct gradient_t:
     const index_t* source        # the only index list touched came from, at source_version; NULL: several
     uint64_t source_version
     # Dense: lookups add into it as well.
-    float* dense                 # [rows, cols], or NULL
+    float* dense                 # [rows, cols], or NULL; holds nothing unless it is touched
     bint dense_touched           # something was added since the last clear
     int busy                     # taken by the tape that runs on it
 
@@ -41,5 +41,6 @@ cdef void free_index(index_t* index) noexcept nogil
 cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil
 cdef int use_dense(gradient_t* gradient) noexcept nogil
+cdef void open_dense(gradient_t* gradient) noexcept nogil
 cdef void clear_gradient(gradient_t* gradient) noexcept nogil
 cdef void free_gradient(gradient_t* gradient) noexcept nogil

@@ -150,7 +150,7 @@ cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noex
     if gradient.dense != NULL:
         slots.values = gradient.dense
         slots.slots = index.rows
-        gradient.dense_touched = True
+        open_dense(gradient)
         return 0
     if n == 0:                       # only empty bags
         slots.values = gradient.values
@@ -203,35 +203,36 @@ cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept 
 
 cdef int use_dense(gradient_t* gradient) noexcept nogil:
     """Switch to a dense gradient, for a parameter used whole; rows touched so far are carried over."""
-    cdef size_t size = gradient.rows * gradient.cols * sizeof(float)
     cdef dim_t s
     if gradient.dense != NULL:
         return 0
-    gradient.dense = <float*> wyrm_alloc(size)
+    gradient.dense = <float*> wyrm_alloc(gradient.rows * gradient.cols * sizeof(float))
     if gradient.dense == NULL:
         return -1
-    memset(gradient.dense, 0, size)
+    if gradient.n > 0:
+        open_dense(gradient)
     for s in range(gradient.n):
         memcpy(gradient.dense + gradient.touched[s] * gradient.cols, gradient.values + s * gradient.cols,
                gradient.cols * sizeof(float))
-        gradient.dense_touched = True
     gradient.n = 0
     gradient.hashed = False
     gradient.source = NULL
     return 0
 
 
+cdef void open_dense(gradient_t* gradient) noexcept nogil:
+    """Before something is added to the dense part."""
+    if not gradient.dense_touched:
+        memset(gradient.dense, 0, gradient.rows * gradient.cols * sizeof(float))
+        gradient.dense_touched = True
+
+
 cdef void clear_gradient(gradient_t* gradient) noexcept nogil:
-    """Back to zero, keeping the memory."""
+    """Back to zero, keeping the memory; whoever adds to the dense part next clears it, or overwrites."""
     gradient.n = 0
     gradient.hashed = False
     gradient.source = NULL
-    if gradient.dense_touched:
-        gradient.dense_touched = False
-        if gradient.rows * gradient.cols == 1:
-            gradient.dense[0] = 0
-        else:
-            memset(gradient.dense, 0, gradient.rows * gradient.cols * sizeof(float))
+    gradient.dense_touched = False
 
 
 cdef void free_gradient(gradient_t* gradient) noexcept nogil:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from wyrm.errors import named
+
 # The largest row number; one more is the largest table.
 MAX_ROW = 2**31 - 1
 
@@ -9,7 +11,7 @@ MAX_ROW = 2**31 - 1
 def refuse_row_number(row, position, what):
     """Raise IndexError for a row number that no table has."""
     reason = "is negative" if row < 0 else "is too large for any table"
-    raise IndexError(f"{what}: index {row} at position {position} {reason}; expected 0 to {MAX_ROW}")
+    raise IndexError(f"{named(what)}: index {row} at position {position} {reason}; expected 0 to {MAX_ROW}")
 
 
 def as_rows(indices, what):
@@ -18,19 +20,19 @@ def as_rows(indices, what):
         array = np.asarray(indices)
     except ValueError as error:
         raise ValueError(
-            f"{what}: expected a flat sequence of indices, got a ragged one; "
+            f"{named(what)}: expected a flat sequence of indices, got a ragged one; "
             f"for bags of different sizes give (indices, offsets)"
         ) from error
     except OverflowError as error:
-        raise IndexError(f"{what}: an index is too large for any table; expected 0 to {MAX_ROW}") from error
+        raise IndexError(f"{named(what)}: an index is too large for any table; expected 0 to {MAX_ROW}") from error
     if array.size > MAX_ROW:
-        raise ValueError(f"{what}: expected at most {MAX_ROW} indices, got {array.size}")
+        raise ValueError(f"{named(what)}: expected at most {MAX_ROW} indices, got {array.size}")
     if array.size == 0 and array.ndim <= 2:
         return np.zeros(array.shape, dtype=np.int32)
     if array.dtype.kind == "O" and all(isinstance(i, int) for i in array.ravel()):
         pass  # Python ints past 64 bits, refused below
     elif array.dtype.kind not in "iu":
-        raise TypeError(f"{what}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}")
+        raise TypeError(f"{named(what)}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}")
     if array.dtype != np.int32 or array.min() < 0:
         wrong = (array < 0) | (array > MAX_ROW)
         if wrong.any():
@@ -44,16 +46,16 @@ def as_offsets(offsets, n, what):
     try:
         array = np.asarray(offsets)
     except ValueError as error:
-        raise ValueError(f"{what}: expected offsets as a flat sequence of integers, got a ragged one") from error
+        raise ValueError(f"{named(what)}: expected offsets as a flat sequence of integers, got a ragged one") from error
     if array.ndim != 1 or array.size < 2 or array.dtype.kind not in "iu":
         raise ValueError(
-            f"{what}: expected offsets as a sequence of at least two integers, got shape {array.shape}, "
+            f"{named(what)}: expected offsets as a sequence of at least two integers, got shape {array.shape}, "
             f"dtype {array.dtype}"
         )
     # Compared, not subtracted: differences of small and of unsigned integers wrap around.
     if array[0] != 0 or array[-1] != n or (array[1:] < array[:-1]).any():
         raise ValueError(
-            f"{what}: expected offsets that rise from 0 to the number of indices, {n} (as a CSR matrix's "
+            f"{named(what)}: expected offsets that rise from 0 to the number of indices, {n} (as a CSR matrix's "
             f"indptr, one more than there are bags), got {array[:8]}{'…' if array.size > 8 else ''}"
         )
     return np.ascontiguousarray(array, dtype=np.int32)

@@ -13,6 +13,7 @@ cdef class IndexInputNode(Node):
     cdef dim_t row_capacity, offset_capacity
 
     cdef int put(self, object indices) except -1
+    cdef bint put_array(self, object array) except -1
     cdef int put_one(self, object row) except -1
     cdef int room(self, dim_t n, dim_t bags) except -1
 

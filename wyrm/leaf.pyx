@@ -7,14 +7,15 @@ import numpy as np
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
-from wyrm.gradient cimport clear_gradient, free_gradient, free_index, use_dense
+from wyrm.gradient cimport clear_gradient, free_gradient, free_index, open_dense, use_dense
 from wyrm.instructions.program cimport OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.node cimport as_node, as_number, make
 from wyrm.sync cimport wyrm_next
 from wyrm.errors import describe
-from wyrm.indices import MAX_ROW, as_offsets, as_rows, refuse_row_number
+from wyrm.indices import MAX_ROW as _MAX_ROW
+from wyrm.indices import as_offsets, as_rows, refuse_row_number
 
 
 # Gradients remember an index list by its address and version, so no two lists may share a version: a new node can lie
@@ -22,7 +23,9 @@ from wyrm.indices import MAX_ROW, as_offsets, as_rows, refuse_row_number
 cdef uint64_t last_version = 0
 
 
-cdef long long LARGEST = MAX_ROW
+cdef long long LARGEST = _MAX_ROW
+cdef object INT32 = np.dtype(np.int32)
+cdef object INT64 = np.dtype(np.int64)
 
 
 cdef object checked_name(object name):
@@ -87,204 +90,7 @@ cdef class InputNode(ConstantNode):
             self.put(value)
 
 
-@cython.trashcan(True)
-cdef class IndexInputNode(Node):
-    """Row numbers for lookups, cut into bags, set anew for each step.
-
-    Parameters
-    ----------
-    indices : int, sequence of int, array of int of shape (bags, k), or (indices, offsets)
-        As in :meth:`set_value`.
-    name : str, optional
-        For messages and drawings.
-
-    Raises
-    ------
-    TypeError
-        If the indices are not integers.
-    IndexError
-        If one is negative, or too large for any table.
-    ValueError
-        If they are no such list, or offsets don't cut them into bags.
-
-    Examples
-    --------
-    >>> import wyrm
-    >>> index = wyrm.IndexInputNode([4, 2, 4])
-    >>> index.set_value(([7, 8, 9], [0, 2, 3]))      # two bags: 7, 8 and 9
-    >>> index.bags
-    2
-    """
-
-    def __cinit__(self, indices, name=None):
-        self.name = checked_name(name)
-        self.index = &self.list
-        self.varies = True
-        self.room(0, 0)
-        self.put(indices)
-
-    def __init__(self, indices, name=None):
-        pass
-
-    def __dealloc__(self):
-        free_index(&self.list)
-        wyrm_free(self.row_buffer)
-        wyrm_free(self.offset_buffer)
-
-    @property
-    def shape(self):
-        """tuple of int: (number of indices, 1)."""
-        return self.list.n, 1
-
-    @property
-    def bags(self):
-        """int: the number of bags."""
-        return self.list.bags
-
-    @property
-    def value(self):
-        """ndarray of int32, shape (n,): a copy of the indices."""
-        cdef row_t[::1] copy
-        result = np.empty(self.list.n, dtype=np.int32)
-        if self.list.n:
-            copy = result
-            memcpy(&copy[0], self.list.rows, self.list.n * sizeof(row_t))
-        return result
-
-    @property
-    def offsets(self):
-        """ndarray of int32, shape (bags + 1,): bag j holds the indices offsets[j] to offsets[j + 1]; a copy."""
-        cdef row_t[::1] copy
-        result = np.empty(self.list.bags + 1, dtype=np.int32)
-        copy = result
-        memcpy(&copy[0], self.list.offsets, (self.list.bags + 1) * sizeof(row_t))
-        return result
-
-    def set_value(self, indices):
-        """Take over new indices, by copy.
-
-        Parameters
-        ----------
-        indices : int, sequence of int, array of int of shape (bags, k), or (indices, offsets)
-            One index; one bag of them, which may be empty; bags of k each; or, for bags of any size, all indices in one
-            sequence and where each bag starts, with the end of the last: offsets as a CSR matrix's indptr.
-
-        Raises
-        ------
-        TypeError
-            If the indices are not integers.
-        IndexError
-            If one is negative, or too large for any table.
-        ValueError
-            If they are no such list, or offsets don't cut them into bags.
-        RuntimeError
-            If another thread is running a graph on this node.
-        """
-        if isinstance(indices, int) and not isinstance(indices, bool):
-            self.put_one(indices)
-        else:
-            self.put(indices)
-
-    def parameters(self):
-        """tuple: empty, an index depends on no parameter."""
-        return ()
-
-    def backward(self, weight=1.0):
-        """Inputs have no gradient.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
-        raise ValueError(f"{describe(self)}.backward: it depends on no parameter, so there is nothing to learn")
-
-    cdef int room(self, dim_t n, dim_t bags) except -1:
-        """Buffers for n indices in `bags` bags."""
-        cdef row_t* rows = self.row_buffer
-        cdef row_t* offsets = self.offset_buffer
-        if self.list.busy:
-            raise RuntimeError(f"{describe(self)}: another thread is running a graph on it")
-        if n > self.row_capacity or rows == NULL:
-            rows = <row_t*> wyrm_alloc(2 * (n + 8) * sizeof(row_t))
-        if bags + 1 > self.offset_capacity:
-            offsets = <row_t*> wyrm_alloc(2 * (bags + 8) * sizeof(row_t))
-        if rows == NULL or offsets == NULL:
-            if rows != self.row_buffer:
-                wyrm_free(rows)
-            if offsets != self.offset_buffer:
-                wyrm_free(offsets)
-            raise MemoryError(f"{describe(self)}: no memory for {n} indices in {bags} bags")
-        if rows != self.row_buffer:
-            wyrm_free(self.row_buffer)
-            self.row_buffer = rows
-            self.row_capacity = 2 * (n + 8)
-        if offsets != self.offset_buffer:
-            wyrm_free(self.offset_buffer)
-            self.offset_buffer = offsets
-            self.offset_capacity = 2 * (bags + 8)
-        self.list.rows = rows
-        self.list.offsets = offsets
-        self.list.version = wyrm_next(&last_version)
-        return 0
-
-    cdef int put_one(self, object row) except -1:
-        cdef long long number
-        try:
-            number = row
-        except OverflowError:
-            number = -1
-        if not 0 <= number <= LARGEST:
-            refuse_row_number(row, 0, describe(self))
-        self.room(1, 1)
-        self.row_buffer[0] = <row_t> number
-        self.offset_buffer[0] = 0
-        self.offset_buffer[1] = 1
-        self.list.n = self.list.bags = 1
-        self.list.high = self.row_buffer[0]
-        self.list.distinct = True
-        return 0
-
-    cdef int put(self, object indices) except -1:
-        cdef dim_t n, bags, i
-        cdef row_t low = 0
-        cdef const row_t[::1] rows
-        cdef const row_t[::1] starts
-        cdef bint cut = False                    # into bags by offsets
-        what = describe(self)
-        if isinstance(indices, tuple) and len(indices) == 2 and not isinstance(indices[0], numbers.Number):
-            indices, offsets = indices
-            cut = True
-        array = as_rows(indices, what)
-        if array.ndim == 0:
-            array = array.reshape(1)
-        if array.ndim == 2:
-            if cut:
-                raise ValueError(f"{what}: expected a flat sequence of indices beside offsets, got shape {array.shape}")
-            cut = True
-            offsets = np.arange(0, array.size + 1, array.shape[1]) if array.size else np.zeros(len(array) + 1, int)
-            array = array.reshape(-1)
-        elif array.ndim != 1:
-            raise ValueError(f"{what}: expected a sequence of indices or an array (bags, k), got shape {array.shape}")
-        rows = array
-        n = rows.shape[0]
-        if cut:
-            starts = as_offsets(offsets, n, what)
-            bags = starts.shape[0] - 1
-        else:
-            bags = 1
-        self.room(n, bags)
-        if n:
-            memcpy(self.row_buffer, &rows[0], n * sizeof(row_t))
-        if cut:
-            memcpy(self.offset_buffer, &starts[0], (bags + 1) * sizeof(row_t))
-        else:
-            self.offset_buffer[0] = 0
-            self.offset_buffer[1] = <row_t> n
-        self.list.n = n
-        self.list.bags = bags
-        kernels.describe_rows(&low, &self.list.high, &self.list.distinct, self.row_buffer, n)
-        return 0
+include "index_input.pxi"
 
 
 cdef Node index_of(object index):
@@ -439,9 +245,9 @@ cdef class ParameterNode(Node):
         self._idle()
         if use_dense(&self.own_gradient) < 0:
             raise MemoryError(f"{describe(self)}: no memory for its dense gradient")
+        open_dense(&self.own_gradient)
         for i in range(self.rows * self.cols):
             self.own_gradient.dense[i] += scale
-        self.own_gradient.dense_touched = True
 
     @property
     def gradient(self):
@@ -449,7 +255,7 @@ cdef class ParameterNode(Node):
         self._idle()
         cdef float[:, ::1] copy
         dense = np.zeros((self.rows, self.cols), dtype=np.float32)
-        if self.own_gradient.dense != NULL:
+        if self.own_gradient.dense_touched:
             copy = dense
             memcpy(&copy[0, 0], self.own_gradient.dense, self.rows * self.cols * sizeof(float))
         elif self.own_gradient.n:

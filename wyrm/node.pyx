@@ -26,6 +26,8 @@ from wyrm.sync cimport wyrm_drop, wyrm_load, wyrm_lock, wyrm_mutex, wyrm_take, w
 from wyrm.tape cimport tape_is_current
 from wyrm.errors import describe, refuse_not_finite, refuse_shapes
 
+cdef object FLOAT32 = np.dtype(np.float32)
+
 # What wyrm.errors calls each status.
 cdef dict REASONS = {
     ROWS_DIFFER: "rows differ", COLS_DIFFER: "columns differ", INNER_DIFFERS: "inner sizes differ",
@@ -359,17 +361,19 @@ cdef class ConstantNode(Node):
         return 0
 
     cdef int put(self, object array) except -1:
-        what = describe(self)
-        values = as_matrix(array, what)
+        values = as_matrix(array, self)
         if self.data.cols < 0:
             self.data.cols = values.shape[1]
         elif values.shape[1] != self.data.cols:
-            raise ValueError(f"{what}: expected {self.data.cols} column(s), got an array of shape {values.shape}")
-        with np.errstate(over="ignore", invalid="ignore"):
-            single = np.ascontiguousarray(values, dtype=np.float32)
+            raise ValueError(f"{describe(self)}: expected {self.data.cols} column(s), got an array of shape {values.shape}")
+        if values.dtype == FLOAT32:
+            single = np.ascontiguousarray(values)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                single = np.ascontiguousarray(values, dtype=np.float32)
         cdef const float[:, ::1] source = single
         if not all_finite(&source[0, 0], source.shape[0] * source.shape[1]):
-            refuse_not_finite(values, what)
+            refuse_not_finite(values, self)
         self.room(source.shape[0])
         memcpy(self.data.value, &source[0, 0], source.shape[0] * source.shape[1] * sizeof(float))
         return 0

@@ -37,5 +37,5 @@ cdef class HogwildParameter:
     cdef void leave(self) noexcept
     cdef int make_current(self) except -1
 
-cdef object as_matrix(object array, str what)
+cdef object as_matrix(object array, object what)
 cdef bint all_finite(const float* values, dim_t n) noexcept nogil

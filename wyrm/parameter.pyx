@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.sync cimport wyrm_lock, wyrm_unlock
-from wyrm.errors import refuse_not_finite
+from wyrm.errors import named, refuse_not_finite
 
 cdef dim_t MAX_ROWS = 2**31 - 1
 
@@ -25,24 +25,24 @@ cdef bint all_finite(const float* values, dim_t n) noexcept nogil:
     return found == 0
 
 
-cdef object as_matrix(object array, str what):
+cdef object as_matrix(object array, object what):
     """A two-dimensional float array of real, finite-dtype numbers with at least one entry, not yet cast or checked."""
     try:
         values = np.asarray(array)
     except ValueError as error:
-        raise ValueError(f"{what}: expected a two-dimensional array of numbers, got a ragged sequence") from error
+        raise ValueError(f"{named(what)}: expected a two-dimensional array of numbers, got a ragged sequence") from error
     if values.dtype.kind not in "fiub":
         raise TypeError(
-            f"{what}: expected real numbers, got dtype {values.dtype} from {type(array).__name__}; "
+            f"{named(what)}: expected real numbers, got dtype {values.dtype} from {type(array).__name__}; "
             f"convert with numpy.asarray(x, dtype=numpy.float32)"
         )
     if values.ndim != 2:
         raise ValueError(
-            f"{what}: expected a two-dimensional array, got {values.ndim} dimension(s), shape {values.shape}; "
+            f"{named(what)}: expected a two-dimensional array, got {values.ndim} dimension(s), shape {values.shape}; "
             f"use x.reshape(-1, 1) for one value per row, x.reshape(1, -1) for one row"
         )
     if values.size == 0:
-        raise ValueError(f"{what}: expected at least one row and one column, got shape {values.shape}")
+        raise ValueError(f"{named(what)}: expected at least one row and one column, got shape {values.shape}")
     return values
 
 

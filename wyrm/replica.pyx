@@ -80,6 +80,7 @@ cdef class Replica:
                 if use_dense(self.gradients + i) < 0:
                     raise MemoryError("no memory for a replica's dense gradient")
                 tape.parameters[i].slot.grad = self.gradients[i].dense
+                tape.parameters[i].first_add = <bint*> moved(tape.parameters[i].first_add, old, new)
         for i in range(tape.n_code):
             code = tape.code + i
             code.out = <slot_t*> moved(code.out, old, new)

@@ -22,11 +22,13 @@ class Snapshot:
     def __init__(self, parameters, optimizer):
         self._parameters = parameters
         self._optimizer = optimizer
+        self.values = [np.empty(parameter.shape, dtype=np.float32) for parameter in parameters]
         self.update()
 
     def update(self):
-        """Take a new copy."""
-        self.values = [np.array(parameter.value) for parameter in self._parameters]
+        """Copy what they hold now."""
+        for parameter, values in zip(self._parameters, self.values, strict=True):
+            np.copyto(values, parameter.value)
         self.state = self._optimizer.get_state(self._parameters)
 
     def restore(self):

@@ -29,7 +29,8 @@ ctypedef struct parameter_leaf_t:
     storage_t* storage
     gradient_t* gradient
     slot_t* slot                 # NULL: reached by lookups only
-    bint looked_up
+    bint looked_up               # used whole, and by lookups too
+    bint* first_add              # whether the instruction that writes its dense gradient first adds; else it overwrites
 
 ctypedef struct tape_t:
     slot_t* slots
@@ -60,6 +61,7 @@ cdef class Tape:
 
     cdef int reserve(self, dim_t slots, dim_t code, dim_t inputs, dim_t indices, dim_t parameters) except -1
     cdef int finish(self, slot_t* root) except -1
+    cdef void note_writer(self, slot_t* slot, bint* add) noexcept
     cdef int begin(self, bint release) except -1
     cdef void end(self, bint release) noexcept
     cdef int enter_storages(self) except -1

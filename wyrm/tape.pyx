@@ -9,7 +9,7 @@ when the tape is finished. Gradients of inputs, which nobody reads, are never co
 """
 
 from libc.string cimport memset
-from wyrm.gradient cimport use_dense
+from wyrm.gradient cimport open_dense, use_dense
 from wyrm.instructions.program cimport OK, OUT_OF_MEMORY, size
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_next, wyrm_take
@@ -142,7 +142,7 @@ cdef int tape_backward(tape_t* tape, float weight) noexcept nogil:
     for i in range(1, size(root)):
         root.grad[i] = weight
     for i in range(tape.n_whole):
-        tape.whole[i].gradient.dense_touched = True
+        begin_dense(tape.whole[i])
     while code != tape.code:
         code -= 1
         if code.out.grad == NULL:          # depends on no parameter
@@ -150,8 +150,27 @@ cdef int tape_backward(tape_t* tape, float weight) noexcept nogil:
         status = code.backward(code)
         if status != OK:
             tape.failed = code - tape.code
+            drop_dense(tape)
             return status
     return OK
+
+
+cdef inline void begin_dense(parameter_leaf_t* parameter) noexcept nogil:
+    """Before a backward: a dense gradient that holds nothing is overwritten by its first writer, or else cleared."""
+    cdef gradient_t* gradient = parameter.gradient
+    parameter.first_add[0] = gradient.dense_touched
+    if parameter.looked_up:
+        open_dense(gradient)
+        parameter.first_add[0] = True
+    gradient.dense_touched = True
+
+
+cdef void drop_dense(tape_t* tape) noexcept nogil:
+    """After a backward that failed: what its first writers may not have written holds nothing."""
+    cdef dim_t i
+    for i in range(tape.n_whole):
+        if not tape.whole[i].first_add[0]:
+            tape.whole[i].gradient.dense_touched = False
 
 
 cdef bint tape_is_current(const tape_t* tape) noexcept nogil:
@@ -215,7 +234,7 @@ cdef class Tape:
     cdef int finish(self, slot_t* root) except -1:
         """Settle which gradients are wanted and who writes them first."""
         cdef tape_t* tape = &self.tape
-        cdef dim_t i
+        cdef dim_t i, k
         cdef int status
         cdef instruction_t* code
         cdef parameter_leaf_t* parameter
@@ -255,17 +274,20 @@ cdef class Tape:
             tape.inputs[i].shapes = tape.inputs[i].slot.ld > 0
         for i in range(tape.n_slots):
             tape.slots[i].ld = 0
-        # Until the first writer is found, `ld` of a computed slot counts writers; of a parameter, everyone adds.
-        for i in range(tape.n_parameters):
-            if tape.parameters[i].slot != NULL:
-                tape.parameters[i].slot.ld = 1
+        # Backward, the first writer of a gradient overwrites and the others add; `ld` notes that there was one. What
+        # the first writer of a parameter's gradient does depends on whether that holds something yet.
+        for i in range(tape.n_whole):
+            tape.whole[i].slot.ld = -1 - i
         i = tape.n_code
         while i > 0:
             i -= 1
             code = tape.code + i
-            code.add_a = note_use(code.a)
-            code.add_b = note_use(code.b)
-            code.add_c = note_use(code.c)
+            self.note_writer(code.a, &code.add_a)
+            self.note_writer(code.b, &code.add_b)
+            self.note_writer(code.c, &code.add_c)
+            for k in range(tape.n_whole):
+                if code.gradient == tape.whole[k].gradient:
+                    tape.whole[k].looked_up = True
         for i in range(tape.n_inputs):
             tape.inputs[i].slot.ld = tape.inputs[i].slot.cols
         for i in range(tape.n_parameters):
@@ -273,6 +295,14 @@ cdef class Tape:
                 tape.parameters[i].slot.ld = tape.parameters[i].storage.stride
         tape.root = root
         return 0
+
+    cdef void note_writer(self, slot_t* slot, bint* add) noexcept:
+        if slot == NULL:
+            return
+        add[0] = slot.ld > 0
+        if slot.ld < 0:
+            self.tape.whole[-1 - slot.ld].first_add = add
+        slot.ld = 1
 
     cdef int begin(self, bint release) except -1:
         """Take the tape and its leaves for one run; refuse when another thread has them."""

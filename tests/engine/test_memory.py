@@ -181,3 +181,64 @@ def faults_per_step(how):
 def test_a_steady_loop_allocates_nothing():
     assert faults_per_step("rebuild") > 10  # the measure works: a new arena for every step
     assert faults_per_step("steady") < 0.2
+
+
+# Steps under a limit on the address space, so that some buffer or other can't grow; then, without it, a step that
+# must give the right gradient.
+SHORTAGE = textwrap.dedent("""
+    import resource
+    import numpy as np, wyrm
+
+    rng = np.random.default_rng(0)
+    storage = wyrm.HogwildParameter(rng.normal(size=(5000, 64)))
+    rows, weights = rng.integers(5000, size=60_000), rng.normal(size=(60_000, 1)).astype(np.float32)
+
+    def build():
+        table = wyrm.ParameterNode.shared(storage)
+        index, other, weight = wyrm.IndexInputNode([0]), wyrm.IndexInputNode([1]), wyrm.InputNode([[1.0]])
+        loss = table.embedding_bag(index, weight).sum() + table.embedding(other).square().sum()
+        return table, index, other, weight, loss + table.fm_interaction(index)
+
+    def run(table, index, other, weight, loss, n, m):
+        index.set_value(rows[:n])
+        weight.set_value(weights[:n])
+        other.set_value(rows[-m:])
+        loss.forward()
+        loss.backward()
+        loss.backward()
+
+    def expected(n, m):
+        values, gradient = storage.value.astype(float), np.zeros((5000, 64))
+        np.add.at(gradient, rows[:n], weights[:n] + values[rows[:n]].sum(axis=0) - values[rows[:n]])
+        np.add.at(gradient, rows[-m:], 2 * values[rows[-m:]])
+        return 2 * gradient
+
+    passed = failed = 0
+    graph = build()
+    for attempt in range(100):
+        now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        limit = now + int(rng.integers(100 * 2**20))
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        try:
+            run(*graph, *(int(n) for n in rng.integers(1, 60_000, size=2)))
+            passed += 1
+        except MemoryError:
+            failed += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        graph[0].zero_gradients()
+        run(*graph, 50, 7)
+        np.testing.assert_allclose(graph[0].gradient, expected(50, 7), rtol=1e-3, atol=1e-3)
+        if attempt % 3 == 2:
+            graph = None
+            graph = build()
+        graph[0].zero_gradients()
+    print(passed, failed)
+""")
+
+
+def test_running_out_of_memory():
+    done = subprocess.run([sys.executable, "-c", SHORTAGE], capture_output=True, text=True, check=True)
+    passed, failed = map(int, done.stdout.split())
+    assert passed
+    assert failed

@@ -80,7 +80,6 @@ cdef void hogwild_step_plain(const target_t* target, const settings_t* settings)
     cdef gradient_t* gradient = target.gradient
     if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
         target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]
-        gradient.dense[0] = 0
         gradient.dense_touched = False
     else:
         hogwild_step(target, settings)
