@@ -27,7 +27,7 @@ class Prefetcher:
     def __init__(self, items, depth):
         self._items = items
         self._depth = depth
-        self._ready = deque()
+        self._ready: deque[object] = deque()
         self._ended = self._stopped = False
         self._changed = threading.Condition()
         self.error = None
