@@ -75,8 +75,11 @@ def read_checkpoint(path):
             if header["format"] != FORMAT:
                 raise KeyError("format")
             if header["version"] > VERSION:
-                raise ValueError(f"{path} was written by a newer wyrm (format {header['version']}, this reads {VERSION})")
-            values, states = {}, {}
+                raise ValueError(
+                    f"{path} was written by a newer wyrm (format {header['version']}, this reads {VERSION})"
+                )
+            values: dict[str, list[np.ndarray]] = {}
+            states = {}
             for name, state in header["states"].items():
                 values[name] = []
                 for i, one in enumerate(state["parameters"]):

@@ -12,7 +12,7 @@ def describe(node):
 
 
 def named(what):
-    """The words for what a check is about: given as such, or a node that is only described when it comes to an error."""
+    """What a check is about: given in words, or a node, which is only described when it comes to an error."""
     return what if isinstance(what, str) else describe(what)
 
 
@@ -22,7 +22,8 @@ def refuse_not_finite(values, what):
         finite = np.isfinite(np.asarray(values).astype(np.float32))
     row, column = (int(i) for i in np.argwhere(~finite)[0])
     raise ValueError(
-        f"{named(what)}: expected values that are finite in float32, got {values[row, column]} at row {row}, column {column}"
+        f"{named(what)}: expected values that are finite in float32, got {values[row, column]} at row {row}, "
+        f"column {column}"
     )
 
 

@@ -54,7 +54,7 @@ class History:
             import pandas
         except ImportError as error:
             raise ImportError("History.to_frame needs pandas: pip install pandas") from error
-        columns = {"loss": self.loss}
+        columns: dict[str, list[float] | list[int]] = {"loss": self.loss}
         if self.validation_loss:
             columns["validation_loss"] = self.validation_loss
         columns |= {"seconds": self.seconds, "examples": self.examples}

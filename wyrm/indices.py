@@ -32,7 +32,9 @@ def as_rows(indices, what):
     if array.dtype.kind == "O" and all(isinstance(i, int) for i in array.ravel()):
         pass  # Python ints past 64 bits, refused below
     elif array.dtype.kind not in "iu":
-        raise TypeError(f"{named(what)}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}")
+        raise TypeError(
+            f"{named(what)}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}"
+        )
     if array.dtype != np.int32 or array.min() < 0:
         wrong = (array < 0) | (array > MAX_ROW)
         if wrong.any():

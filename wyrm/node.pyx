@@ -206,6 +206,11 @@ cdef inline bint is_running(Tape tape) noexcept:
     return tape is not None and wyrm_load(&tape.busy) != 0
 
 
+cdef inline bint has_run(Tape tape) noexcept:
+    # What another thread is running is not looked at.
+    return tape is not None and not is_running(tape) and tape.tape.ran
+
+
 @cython.trashcan(True)
 cdef class OperatorNode(Node):
     """A node that an operation computes from others."""
@@ -227,13 +232,13 @@ cdef class OperatorNode(Node):
         return tuple(n for n in (self.table, self.rows_of, self.a, self.b, self.c) if n is not None)
 
     cdef Tape newest(self, dim_t* slot):
-        cdef Tape best = self.tape
+        cdef Tape best = self.tape if has_run(self.tape) else None
         slot[0] = self.tape_slot
         if self.others is not None:
             for tape, at in self.others:
-                if not best.tape.ran or ((<Tape> tape).tape.ran and (<Tape> tape).stamp > best.stamp):
+                if has_run(tape) and (best is None or (<Tape> tape).stamp > best.stamp):
                     best, slot[0] = tape, at
-        return best if best is not None and best.tape.ran else None
+        return best
 
     @property
     def value(self):

@@ -1,5 +1,6 @@
 """Watching the threads of a run from the thread that called for it."""
 
+import contextlib
 import numbers
 import threading
 import time
@@ -35,10 +36,8 @@ def watch(workers, control, bar, callbacks, trainer):
         # Whatever happened, also to start() and also a second Ctrl-C, no thread goes on behind the caller's back.
         control.stop()
         while any(thread.is_alive() for thread in threads):
-            try:
+            with contextlib.suppress(KeyboardInterrupt):
                 time.sleep(0.001)
-            except KeyboardInterrupt:
-                pass
         raise
 
 

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from kernels.references import BINARY, BINARY_SLOPES, CLIP, SEEDS, SIZES, UNARY, UNARY_SLOPES, assert_close, examples, normal
+from kernels.references import (
+    BINARY,
+    BINARY_SLOPES,
+    CLIP,
+    SEEDS,
+    SIZES,
+    UNARY,
+    UNARY_SLOPES,
+    assert_close,
+    examples,
+    normal,
+)
 
 UNARY_NAMES = pytest.mark.parametrize("name", UNARY)
 BINARY_NAMES = pytest.mark.parametrize("name", BINARY)

@@ -44,7 +44,11 @@ def test_an_interrupted_fit_ends_bit_for_bit_as_if_nothing_had_happened(tmp_path
     def start():
         machine = Machine()
         trainer = wyrm.Trainer(
-            machine.loss, make(), n_threads=1, seed=3, batch_size=16 if deterministic else 1,
+            machine.loss,
+            make(),
+            n_threads=1,
+            seed=3,
+            batch_size=16 if deterministic else 1,
             deterministic=deterministic,
         )
         return machine, trainer
@@ -77,7 +81,9 @@ def test_a_file_that_is_no_whole_checkpoint_is_refused(tmp_path):
     before = machine.values()
     damaged = [data[: len(data) // 2], data[:7], b"", b"garbage" * 100, data[:8] + b"[" + data[9:]]
     damaged += [data[:n] for n in rng.integers(0, len(data), 30)]
-    damaged += [data[:n] + bytes([data[n] ^ 0x41]) + data[n + 1 :] for n in rng.integers(len(data) - 500, len(data), 30)]
+    damaged += [
+        data[:n] + bytes([data[n] ^ 0x41]) + data[n + 1 :] for n in rng.integers(len(data) - 500, len(data), 30)
+    ]
     for content in damaged:
         path.write_bytes(content)
         with pytest.raises(ValueError, match="not a checkpoint"):

@@ -207,7 +207,9 @@ def test_ragged_lists_and_offsets_are_the_same_feed():
 def test_repeated_indices_are_summed_before_the_step():
     index, table = wyrm.IndexInputNode([0]), wyrm.ParameterNode(np.zeros((4, 1)))
     loss = wyrm.embedding_bag(table, index)
-    wyrm.Trainer(loss, Adagrad(1.0, eps=1e-30), n_threads=1).fit({index: np.array([[1, 1, 1], [2, 3, 2]])}, shuffle=False)
+    wyrm.Trainer(loss, Adagrad(1.0, eps=1e-30), n_threads=1).fit(
+        {index: np.array([[1, 1, 1], [2, 3, 2]])}, shuffle=False
+    )
     # Adagrad's first step is the rate whatever the gradient; three steps would be 1 + 1/sqrt(2) + 1/sqrt(3).
     np.testing.assert_allclose(table.value[:, 0], [0, -1, -1, -1], rtol=1e-6)
 
@@ -244,9 +246,7 @@ def test_a_shape_that_fails_inside_a_run_names_the_node():
     table = wyrm.ParameterNode(np.zeros((9, 1)))
     loss = squared_error(table.embedding(index) * x, y)
     with pytest.raises(ValueError, match="squared_error"):
-        wyrm.Trainer(loss, SGD(0.1), n_threads=2).fit(
-            {index: np.zeros((20, 3), int), x: np.zeros(20), y: np.zeros(20)}
-        )
+        wyrm.Trainer(loss, SGD(0.1), n_threads=2).fit({index: np.zeros((20, 3), int), x: np.zeros(20), y: np.zeros(20)})
 
 
 @pytest.mark.parametrize(
