@@ -48,7 +48,7 @@ demo: $(VENV)/built  ## train two small models
 lint: $(VENV)/installed  ## ruff and cython-lint
 	$(PY) -m ruff check $(CODE)
 	$(PY) -m ruff format --check $(CODE)
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint wyrm
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint $(filter-out docs tests models,$(FOLDERS))
 
 format: $(VENV)/installed  ## let ruff mend and format
 	$(PY) -m ruff check --fix $(CODE)
@@ -93,7 +93,7 @@ sanitize: build/address-sanitizer/built  ## the fast tests under AddressSanitize
 sanitize-thread: build/thread-sanitizer/built  ## the fast tests under ThreadSanitizer
 	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/thread-sanitizer/lib \
 	WYRM_SANITIZE=thread PYTHONMALLOC=malloc \
-	TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:ignore_noninstrumented_modules=1:suppressions=tests/thread_sanitizer.supp \
+	TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:ignore_noninstrumented_modules=1:history_size=7:suppressions=tests/thread_sanitizer.supp \
 	OPENBLAS_NUM_THREADS=1 \
 	$(call preload,tsan) setarch $$(uname -m) --addr-no-randomize $(SANITIZED) $(ARGS)
 

@@ -1,16 +1,18 @@
-from typing import final
+from typing import Self
+
+from typing_extensions import disjoint_base
 
 from wyrm.optim.update import Plan
 from wyrm.worker import Control, Worker
 
-@final
+@disjoint_base
 class Shards:
-    def __init__(
-        self, workers: list[Worker], control: Control, n_threads: int, n_examples: int, batch_size: int
-    ) -> None: ...
+    def __new__(
+        cls, workers: list[Worker], control: Control, n_threads: int, n_examples: int, batch_size: int
+    ) -> Self: ...
 
-@final
+@disjoint_base
 class Reducer:
     error: BaseException | None
-    def __init__(self, shards: Shards, thread: int, plan: Plan) -> None: ...
+    def __new__(cls, shards: Shards, thread: int, plan: Plan) -> Self: ...
     def run(self) -> None: ...

@@ -1,8 +1,8 @@
 """Training whose result depends on the seed and the batch size, not on the number of threads.
 
-Each batch is cut into N_SHARDS parts. Threads take parts by number and compute their gradients, each part with a replica of its
-own; they meet; then each row is updated by the thread that owns it, from the parts' gradients summed in the parts' order.
-They meet again, and go on. Nothing depends on who was faster.
+Each batch is cut into N_SHARDS parts. Threads take parts by number and compute their gradients, each part with a
+replica of its own; they meet; then each row is updated by the thread that owns it, from the parts' gradients summed
+in the parts' order. They meet again, and go on. Nothing depends on who was faster.
 
 Optimisers that make up what rows missed (weight decay, Adam) change rows when they are read, which only one thread may
 do at a time: with those the trainer uses one thread here.

@@ -1,9 +1,10 @@
 """Gradients of parameters: dense, or row-sparse with only the rows a step touched.
 
-A lookup's backward asks `lookup_slots` where the gradient of each of its positions goes.  Most steps take one of two cheap
-ways: the index list has no repeated row, so position i is slot i and values are overwritten without being
-cleared first; or its repeated rows are found once per step and shared by every table it looks into.  Only when a second index list, or a
-second backward, reaches the same parameter are rows merged through a hash table of the rows touched so far.
+A lookup's backward asks `lookup_slots` where the gradient of each of its positions goes.  Most steps take one of two
+cheap ways: the index list has no repeated row, so position i is slot i and values are overwritten without being
+cleared first; or its repeated rows are found once per step and shared by every table it looks into.  Only when a
+second index list, or a second backward, reaches the same parameter are rows merged through a hash table of the rows
+touched so far.
 
 Functions that allocate return 0, or -1 when memory ran out; what they were asked to change is then unchanged or empty.
 """

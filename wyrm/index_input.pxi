@@ -174,12 +174,14 @@ cdef class IndexInputNode(Node):
             array = array.reshape(1)
         if array.ndim == 2:
             if cut:
-                raise ValueError(f"{describe(self)}: expected a flat sequence of indices beside offsets, got shape {array.shape}")
+                raise ValueError(f"{describe(self)}: expected a flat sequence of indices beside offsets, "
+                                 f"got shape {array.shape}")
             cut = True
             offsets = np.arange(0, array.size + 1, array.shape[1]) if array.size else np.zeros(len(array) + 1, int)
             array = array.reshape(-1)
         elif array.ndim != 1:
-            raise ValueError(f"{describe(self)}: expected a sequence of indices or an array (bags, k), got shape {array.shape}")
+            raise ValueError(f"{describe(self)}: expected a sequence of indices or an array (bags, k), "
+                             f"got shape {array.shape}")
         rows = array
         n = rows.shape[0]
         if cut:

@@ -1,9 +1,9 @@
 """Nodes: what a user builds a graph of.
 
 A node knows its operands and its shape, and computes nothing by itself: the first forward() compiles the graph below
-it into a tape (wyrm/tape.pyx), later ones reuse that. Each node that is asked to run has a tape of its own; a node that several of
-them compute shows the value of the newest run. Nodes own their operands and tapes own no node, so a graph is
-free of reference cycles, and is taken apart without recursion however deep it is.
+it into a tape (wyrm/tape.pyx), later ones reuse that. Each node that is asked to run has a tape of its own; a node
+that several of them compute shows the value of the newest run. Nodes own their operands and tapes own no node, so a
+graph is free of reference cycles, and is taken apart without recursion however deep it is.
 """
 
 import numbers
@@ -14,10 +14,9 @@ cimport cython
 from libc.string cimport memcpy, memset
 from wyrm.instructions.program cimport (
     COLS_DIFFER, INNER_DIFFERS, NO_ROWS, OK, OUT_OF_MEMORY, ROWS_DIFFER, ROW_OUT_OF_RANGE, SLICE_OUT_OF_RANGE,
-    TARGETS_DIFFER, WEIGHTS_DIFFER,
-    OP_ADD, OP_CLIP, OP_CONCATENATE, OP_CROSSENTROPY, OP_DIVIDE, OP_EMBEDDING, OP_EXP, OP_LOG, OP_LOG_SOFTMAX, OP_MATMUL, OP_MEAN, OP_MULTIPLY,
-    OP_NEGATE, OP_RELU, OP_SIGMOID, OP_SLICE, OP_SOFTMAX, OP_SOFTPLUS, OP_SQRT, OP_SQUARE, OP_SUBTRACT, OP_SUM,
-    OP_TANH, OP_TRANSPOSE, instruction_t, slot_t,
+    TARGETS_DIFFER, WEIGHTS_DIFFER, OP_ADD, OP_CLIP, OP_CROSSENTROPY, OP_DIVIDE, OP_EMBEDDING, OP_EXP, OP_LOG,
+    OP_LOG_SOFTMAX, OP_MATMUL, OP_MEAN, OP_MULTIPLY, OP_NEGATE, OP_RELU, OP_SIGMOID, OP_SLICE, OP_SOFTMAX,
+    OP_SOFTPLUS, OP_SQRT, OP_SQUARE, OP_SUBTRACT, OP_SUM, OP_TANH, OP_TRANSPOSE, instruction_t, slot_t,
 )
 from wyrm.instructions.table cimport find_op
 from wyrm.memory cimport wyrm_alloc, wyrm_free
@@ -370,7 +369,8 @@ cdef class ConstantNode(Node):
         if self.data.cols < 0:
             self.data.cols = values.shape[1]
         elif values.shape[1] != self.data.cols:
-            raise ValueError(f"{describe(self)}: expected {self.data.cols} column(s), got an array of shape {values.shape}")
+            raise ValueError(f"{describe(self)}: expected {self.data.cols} column(s), "
+                             f"got an array of shape {values.shape}")
         if values.dtype == FLOAT32:
             single = np.ascontiguousarray(values)
         else:

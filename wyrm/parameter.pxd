@@ -32,7 +32,7 @@ cdef class HogwildParameter:
     cdef object state_kind       # what the state means, such as "adagrad"; None: there is none
     cdef object __weakref__
 
-    cdef int set_state(self, object kind, dim_t width) except -1
+    cdef int set_state(self, object kind, dim_t width, catch_up_fn catch_up, void* context) except -1
     cdef int enter(self) except -1
     cdef void leave(self) noexcept
     cdef int make_current(self) except -1

@@ -30,7 +30,7 @@ cdef object as_matrix(object array, object what):
     try:
         values = np.asarray(array)
     except ValueError as error:
-        raise ValueError(f"{named(what)}: expected a two-dimensional array of numbers, got a ragged sequence") from error
+        raise ValueError(f"{named(what)}: expected a two-dimensional array of numbers, got a ragged one") from error
     if values.dtype.kind not in "fiub":
         raise TypeError(
             f"{named(what)}: expected real numbers, got dtype {values.dtype} from {type(array).__name__}; "
@@ -50,8 +50,8 @@ cdef class HogwildParameter:
     """Values shared by the threads that train on them, without a lock.
 
     A :class:`~wyrm.ParameterNode` makes one for itself. Make one by hand to give each thread of your own a graph over
-    the same values: ``wyrm.ParameterNode.shared(parameter)`` in each. Threads then race on rows they update at the same time,
-    which sparse models bear well (Niu et al., "HOGWILD!", NeurIPS 2011).
+    the same values: ``wyrm.ParameterNode.shared(parameter)`` in each. Threads then race on rows they update at the
+    same time, which sparse models bear well (Niu et al., "HOGWILD!", NeurIPS 2011).
 
     Parameters
     ----------
@@ -185,9 +185,10 @@ cdef class HogwildParameter:
         self.running -= 1
         wyrm_unlock(&self.mutex)
 
-    cdef int set_state(self, object kind, dim_t width) except -1:
-        """Give every row `width` floats of zeroed optimiser state, meaning `kind`; waits for running calls to leave.
+    cdef int set_state(self, object kind, dim_t width, catch_up_fn catch_up, void* context) except -1:
+        """Give every row `width` floats of zeroed optimiser state, meaning `kind`, and the way it catches up.
 
+        Waits for running calls to leave; what rows missed under the old state is made up first.
         The state goes beside the values, unless a live view holds the values in place or no graph looks rows up.
         """
         cdef bint waiting = True
@@ -207,7 +208,11 @@ cdef class HogwildParameter:
                     time.sleep(0)
             wyrm_lock(&self.mutex)
             try:
+                if self.storage.catch_up != NULL:
+                    self.storage.catch_up(&self.storage, NULL, 0)
                 self._lay_out(width)
+                self.storage.catch_up = catch_up
+                self.storage.catch_up_context = context
                 self.state_kind = kind
             finally:
                 wyrm_unlock(&self.mutex)

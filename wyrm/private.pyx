@@ -1,13 +1,14 @@
 """Private copies of small parameters, merged into the shared ones now and then.
 
-When threads keep writing the same few rows (a bias, the categories of a census), each write first takes the cache line
-away from another core, and two threads are slower than one. So every thread trains a copy of its own, and from time to time
-adds what it changed to the shared values, and takes over what others did: w += mine - base; mine = base = w.
-The state of SGD and Adagrad consists of sums, for which the same rule is right.
+When threads keep writing the same few rows (a bias, the categories of a census), each write first takes the cache
+line away from another core, and two threads are slower than one. So every thread trains a copy of its own, and from
+time to time adds what it changed to the shared values, and takes over what others did: w += mine - base; mine = base
+= w. The state of SGD and Adagrad consists of sums, for which the same rule is right.
 
-How often? Between two merges the threads all start from the same place and their steps add up, so a row that is updated too
-often in between overshoots. Merging everything often costs more than it saves, for most rows are rarely touched. So
-rows are merged in tiers, by how often the first steps touched them, each about equally many updates apart.
+How often? Between two merges the threads all start from the same place and their steps add up, so a row that is
+updated too often in between overshoots. Merging everything often costs more than it saves, for most rows are rarely
+touched. So rows are merged in tiers, by how often the first steps touched them, each about equally many updates
+apart.
 """
 
 from libc.string cimport memcpy, memset

@@ -1,8 +1,8 @@
 """The tape: a graph as a flat program.
 
-Nodes emit their instructions in topological order (wyrm/node.pyx); forward runs them first to last, backward last to first,
-each as one loop in C. Values, gradients and scratch live in one arena, laid out anew when a shape changes and reused
-otherwise, so a steady loop allocates nothing.
+Nodes emit their instructions in topological order (wyrm/node.pyx); forward runs them first to last, backward last to
+first, each as one loop in C. Values, gradients and scratch live in one arena, laid out anew when a shape changes and
+reused otherwise, so a steady loop allocates nothing.
 
 Which gradient is wanted, and which instruction writes it first (and so may overwrite instead of add), is settled once,
 when the tape is finished. Gradients of inputs, which nobody reads, are never computed.
@@ -244,8 +244,9 @@ cdef class Tape:
             parameter = tape.parameters + i
             if parameter.slot != NULL:
                 if not wyrm_take(&parameter.gradient.busy):
-                    raise RuntimeError("another thread is running a graph on a parameter node that this one uses whole; "
-                                       "give each thread a graph of its own over ParameterNode.shared(parameter)")
+                    raise RuntimeError("another thread is running a graph on a parameter node that this one uses "
+                                       "whole; give each thread a graph of its own over "
+                                       "ParameterNode.shared(parameter)")
                 status = use_dense(parameter.gradient)
                 wyrm_drop(&parameter.gradient.busy)
                 if status < 0:

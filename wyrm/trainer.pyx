@@ -68,8 +68,8 @@ class Trainer:
     seed : int, default 0
         Orders the examples of each epoch.
     deterministic : bool, default False
-        Give up Hogwild's races: the same parameters bit for bit for any number of threads, given seed and batch size. Pays
-        with larger batches only, which the threads share; needs a feed over arrays.
+        Give up Hogwild's races: the same parameters bit for bit for any number of threads, given seed and batch size.
+        Pays with larger batches only, which the threads share; needs a feed over arrays.
 
     Attributes
     ----------
@@ -168,8 +168,8 @@ class Trainer:
         if held_out is not None:
             (<Feed> held_out).allow(epochs - len(history.loss))
         if source.n_examples < 0 and self.optimizer.schedule is not None:
-            raise ValueError("Trainer.fit: a learning-rate schedule follows progress, so it needs a feed of known length: "
-                             "give IterableFeed(..., n_examples=) or a constant learning rate")
+            raise ValueError("Trainer.fit: a learning-rate schedule follows progress, so it needs a feed of known "
+                             "length: give IterableFeed(..., n_examples=) or a constant learning rate")
         good = Snapshot(parameters, self.optimizer)
         total = max(0, source.n_examples * epochs)
         try:
@@ -406,9 +406,9 @@ class Trainer:
         for worker in workers:
             if worker.status == NOT_FINITE:
                 raise FloatingPointError(
-                    f"the loss became NaN or infinite after {examples} examples; the parameters are as they were before "
-                    f"this epoch. Likely causes: a learning rate that is too high ({self.optimizer!r}), or values in the "
-                    f"feed that are too large: scale them to about 1"
+                    f"the loss became NaN or infinite after {examples} examples; the parameters are as they were "
+                    f"before this epoch. Likely causes: a learning rate that is too high ({self.optimizer!r}), or "
+                    f"values in the feed that are too large: scale them to about 1"
                 )
             if worker.status == NOT_BY_EXAMPLE:
                 raise ValueError(f"Trainer.predict: expected a node with one row per example, got {describe(root)}")
@@ -417,7 +417,8 @@ class Trainer:
             if worker.status:
                 refuse_status(root, worker.replica.tape.failed, worker.status)
         if examples == 0 and kind != PREDICT and not wyrm_load(&control.control.stop):
-            raise ValueError(f"feed: expected at least one example, but this {type(feed).__name__} left all of them out")
+            raise ValueError(f"feed: expected at least one example, but this {type(feed).__name__} left all of them "
+                             f"out")
         return loss, examples
 
     def _reducers(self, workers, Control control, Feed feed):

@@ -1,7 +1,7 @@
 """The inner loop of training: feed, forward, backward, step, on one thread, without the GIL.
 
-Every thread of a Hogwild run executes Worker.run() with a replica and a cursor of its own. They meet only in the storage of
-the parameters, where they race by design, and in the counters of control_t, which are atomic.
+Every thread of a Hogwild run executes Worker.run() with a replica and a cursor of its own. They meet only in the
+storage of the parameters, where they race by design, and in the counters of control_t, which are atomic.
 """
 
 import numpy as np

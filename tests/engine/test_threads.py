@@ -1,5 +1,6 @@
 """Threads: graphs of their own over shared values train together; one graph in two threads is refused, not a crash."""
 
+import itertools
 import threading
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from engine.support import parameter
 
 import wyrm
-from wyrm.optim import SGD, Adagrad
+from wyrm.optim import SGD, Adagrad, Adam
 
 N_THREADS = 4
 
@@ -173,8 +174,18 @@ def test_one_graph_in_two_threads_is_refused(action, rng):
     busy.loss.forward()
 
 
-def test_state_is_attached_while_another_thread_runs(rng):
-    """The storage moves only between the runs of others."""
+OPTIMIZERS = {
+    "Adagrad": lambda: Adagrad(0.1),
+    "decay": lambda: SGD(1e-30, l2=1e-9),
+    "lazy": lambda: Adam(1e-30),
+    "different ones": itertools.cycle([lambda: Adagrad(0.1), lambda: Adam(1e-30), lambda: SGD(1e-30, l2=1e-9)]),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_state_is_attached_while_another_thread_runs(kind, rng):
+    """The storage, and how it catches up, change only between the runs of others."""
+    make = OPTIMIZERS[kind]
     table = wyrm.HogwildParameter(rng.normal(size=(300, 8)))
     stop = threading.Event()
 
@@ -194,7 +205,7 @@ def test_state_is_attached_while_another_thread_runs(rng):
                 loss = (node.embedding(wyrm.IndexInputNode([3])) * 0.0).sum()
                 loss.forward()
                 loss.backward()
-                Adagrad(0.1).step([node])
+                (make if callable(make) else next(make))().step([node])
                 time.sleep(0.001)
         finally:
             stop.set()

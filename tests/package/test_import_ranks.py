@@ -23,7 +23,6 @@ RANKS = {
     "wyrm.instructions": 2,
     "wyrm.tape": 3,
     "wyrm.node": 4,
-    "wyrm.index_input": 5,  # included by wyrm.leaf
     "wyrm.leaf": 5,
     "wyrm.replica": 5,
     "wyrm.private": 6,

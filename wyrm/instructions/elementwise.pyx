@@ -1,16 +1,16 @@
 """Elementwise instructions: arithmetic with broadcasting, and functions of one operand.
 
-Three variants share each operation.  1 x 1 operands are computed on the spot: at that size a kernel call would cost more
-than the arithmetic.  Operands that lie in memory as one run of numbers (or are one number) take one kernel call.  The
-rest go row by row.
+Three variants share each operation.  1 x 1 operands are computed on the spot: at that size a kernel call would cost
+more than the arithmetic.  Operands that lie in memory as one run of numbers (or are one number) take one kernel call.
+The rest go row by row.
 """
 
 from wyrm.instructions.program cimport (
-    COLS_DIFFER, OK, OP_ADD, OP_CLIP, OP_DIVIDE, OP_MULTIPLY, OP_NEGATE, OP_SUBTRACT, ROWS_DIFFER,
+    COLS_DIFFER, OK, OP_ADD, OP_CLIP, OP_DIVIDE, OP_NEGATE, ROWS_DIFFER,
     flat, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport ADD, DIVIDE, MULTIPLY, NEGATE, SUBTRACT, dim_t
+from wyrm.kernels.table cimport ADD, MULTIPLY, NEGATE, SUBTRACT, dim_t
 
 
 # --- Shapes ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Lookups into a table: embedding, embedding_bag and fm_interaction.
 
-They read only the rows an index list names, and their backward emits only those rows.  Operand a, where there is one, holds a
-weight per index.  code.n[0] is set for the mean of a bag; code.n[1] is where packed weights start in the scratch.
+They read only the rows an index list names, and their backward emits only those rows.  Operand a, where there is one,
+holds a weight per index.  code.n[0] is set for the mean of a bag; code.n[1] is where packed weights start in the
+scratch.
 """
 
 from libc.string cimport memcpy

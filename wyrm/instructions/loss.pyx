@@ -59,7 +59,7 @@ cdef int loss_back(instruction_t* code) noexcept nogil:
         code.a.grad[0] = (code.a.grad[0] if code.add_a else 0) + code.out.grad[0] * code.scratch[0]
         return OK
     kernels.binary_back_a[<int> MULTIPLY](code.a.grad, code.out.grad, code.scratch, code.scratch, code.scratch,
-                                    1, 1, n, code.add_a)
+                                          1, 1, n, code.add_a)
     return OK
 
 

@@ -49,7 +49,7 @@ ctypedef struct slots_t:
 ctypedef struct update_t:
     # Rows of a parameter, their optimiser state and their gradients.
     real_t* value                # [N, D], rows `stride` apart
-    real_t* state                # optimiser state of row 0: slot k of row r is the D values at state + r*state_stride + k*D
+    real_t* state                # optimiser state; slot k of row r: the D values at state + r*state_stride + k*D
     dim_t stride, state_stride
     const row_t* rows            # [n] distinct, or NULL: rows 0 to n - 1
     const real_t* grad           # [n, D], contiguous
@@ -140,7 +140,7 @@ ctypedef struct kernels_t:
     # Lookups.
     void (*gather)(real_t* y, const bags_t* b) noexcept nogil                     # y[i] = table[rows[i]], no weights
     void (*scatter)(const slots_t* s, const real_t* dy, const bags_t* b) noexcept nogil
-    void (*bag)(real_t* y, const bags_t* b) noexcept nogil                        # y[j] = sum (or mean) of w_i table[rows[i]]
+    void (*bag)(real_t* y, const bags_t* b) noexcept nogil                  # y[j] = sum (or mean) of w_i table[rows[i]]
     void (*bag_back)(const slots_t* s, const real_t* dy, const bags_t* b) noexcept nogil
     void (*bag_weights_back)(real_t* dw, const real_t* dy, const bags_t* b, bint add) noexcept nogil
     # Factorisation machine: y[j] = 1/2 (|S_j|^2 - sum_i |w_i v_i|^2) with S_j = sum_i w_i v_i, kept in sums[bags, D].

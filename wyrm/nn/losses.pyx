@@ -1,7 +1,8 @@
 """Losses: how far predictions are from their targets, by example.
 
-Each returns one loss per example, so that ``loss.mean()``, ``loss.sum()`` and the trainer's batches can be built on it. Each takes
-an optional weight per example, shape (n, 1). No gradient reaches targets and weights, so they must not depend on parameters.
+Each returns one loss per example, so that ``loss.mean()``, ``loss.sum()`` and the trainer's batches can be built on
+it. Each takes an optional weight per example, shape (n, 1). No gradient reaches targets and weights, so they must not
+depend on parameters.
 """
 
 from wyrm.errors import describe

@@ -16,6 +16,7 @@ from wyrm.gradient cimport clear_gradient
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.kernels.table cimport rate_t, update_t
 from wyrm.memory cimport wyrm_alloc, wyrm_free
+from wyrm.parameter cimport catch_up_fn
 
 cdef extern from "optim/clock.h" nogil:
     int64_t clock_advance(int64_t* counter, int64_t n)
@@ -297,15 +298,12 @@ cdef class RowState:
 
     cdef int install(self, HogwildParameter parameter) except -1:
         """Replace the parameter's state by this one, zeroed; what rows missed under the old one is made up first."""
-        parameter.make_current()
-        parameter.storage.catch_up = NULL
-        parameter.set_state(self, self.width)
-        parameter.storage.catch_up_context = &self.clock
+        cdef catch_up_fn catch_up = NULL
         if self.has_moments:
-            parameter.storage.catch_up = hogwild_catch_up_moments
+            catch_up = hogwild_catch_up_moments
         elif self.lazy:
-            parameter.storage.catch_up = hogwild_catch_up_decay
-        return 0
+            catch_up = hogwild_catch_up_decay
+        return parameter.set_state(self, self.width, catch_up, &self.clock)
 
     cdef dict get(self, HogwildParameter parameter):
         """Copies of the slots, and the clock; the rows are brought current first."""
