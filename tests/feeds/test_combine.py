@@ -178,6 +178,13 @@ def test_batches_show_only_what_the_loss_has():
     assert set(batch) == {graph.x}
 
 
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_batches_refuse_odd_sizes(batch_size):
+    graph = Regression()
+    with pytest.raises((TypeError, ValueError), match="batch_size"):
+        next(iter(batches(data_of(graph), graph.plain_loss, batch_size)))
+
+
 def test_batches_refuse_what_is_no_loss():
     graph = Regression()
     with pytest.raises(TypeError, match="expected an operation as loss, got InputNode"):

@@ -280,6 +280,7 @@ def test_deterministic_training_is_refused():
         ([0, 2**31], {}, IndexError, "2147483648"),
         ([0.0, 1.0], {}, TypeError, "integer"),
         ([3, 3, 3], {}, ValueError, "at least two different tokens"),
+        ([0, 2**31 - 1], {}, ValueError, "without large gaps"),
         ([0, 1], {"counts": [5]}, IndexError, "token 1 is out of range for 1 counts"),
         ([0, 1], {"counts": [5, -1]}, ValueError, "counts"),
         ([0, 1], {"counts": [5, np.nan]}, ValueError, "counts"),

@@ -7,11 +7,13 @@ ctypedef struct share_t:
     dim_t offset                 # place of its first example among all
     dim_t begin, end             # places of that feed's epoch
 
-cdef class ZipFeed(Feed):
+cdef class CombinedFeed(Feed):
     cdef tuple feeds
 
-cdef class ConcatFeed(Feed):
-    cdef tuple feeds
+cdef class ZipFeed(CombinedFeed):
+    pass
+
+cdef class ConcatFeed(CombinedFeed):
     cdef tuple offsets           # place of each feed's first example among all
     cdef share_t* shares         # [n_shares] of an epoch, in the order in which they are taken
     cdef dim_t n_shares

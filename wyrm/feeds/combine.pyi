@@ -6,16 +6,18 @@ from typing_extensions import disjoint_base
 from wyrm.feeds.base import Cursor, Feed
 
 @disjoint_base
-class CombinedCursor(Cursor): ...
+class CombinedFeed(Feed): ...
 
 @disjoint_base
-class ZipFeed(Feed):
+class CombinedCursor(Cursor): ...
+
+class ZipFeed(CombinedFeed):
     def __new__(cls, *feeds: Feed | dict[Any, Any]) -> Self: ...
 
 class ZipCursor(CombinedCursor): ...
 
 @disjoint_base
-class ConcatFeed(Feed):
+class ConcatFeed(CombinedFeed):
     def __new__(cls, *feeds: Feed | dict[Any, Any]) -> Self: ...
 
 @disjoint_base

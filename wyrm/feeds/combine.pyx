@@ -25,6 +25,23 @@ def checked_feeds(what, feeds):
     return checked
 
 
+cdef class CombinedFeed(Feed):
+    """What combined feeds have in common."""
+
+    cdef int allow(self, dim_t epochs) except -1:
+        cdef Feed feed
+        for feed in self.feeds:
+            feed.allow(epochs)
+        return 0
+
+    cdef object finish(self):
+        cdef Feed feed
+        cdef object error = None
+        for feed in self.feeds:
+            error = feed.finish() or error
+        return error
+
+
 cdef class CombinedCursor(Cursor):
     """What the cursors of combined feeds have in common."""
 
@@ -45,7 +62,7 @@ cdef class CombinedCursor(Cursor):
 
 # --- Side by side ------------------------------------------------------------------------------------------------
 
-cdef class ZipFeed(Feed):
+cdef class ZipFeed(CombinedFeed):
     """Feeds side by side: example i consists of example i of each.
 
     Parameters
@@ -123,7 +140,7 @@ cdef class ZipCursor(CombinedCursor):
 
 # --- One after the other -----------------------------------------------------------------------------------------
 
-cdef class ConcatFeed(Feed):
+cdef class ConcatFeed(CombinedFeed):
     """Feeds one after the other: the examples of the first, then those of the second, and so on.
 
     Nothing is copied, so arrays in several files can be trained on as memory maps. With shuffling, each feed is

@@ -9,7 +9,7 @@ import scipy.sparse
 
 from libc.stdint cimport uint8_t
 from wyrm.errors import describe
-from wyrm.feeds.prepare import as_count, as_rows, index_node
+from wyrm.feeds.prepare import as_count, as_rows, counts_of, index_node, refuse_gaps
 from wyrm.feeds.base cimport address, example_at
 from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags, lookups_of
 from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, random_at
@@ -138,16 +138,17 @@ cdef class PairFeed(Feed):
             raise ValueError("PairFeed: expected at least one pair, got none")
         self.high_user, self.high_item = users.max(), items.max()
         if n_items is None:
-            n_items = max(pairs.shape[1], self.high_item + 1) if hasattr(pairs, "tocoo") else self.high_item + 1
+            n_items = max(pairs.shape[1] if hasattr(pairs, "tocoo") else 0, int(items.max()) + 1)
         n_items = as_count(what, "n_items", n_items)
         if n_items <= self.high_item:
             raise ValueError(f"PairFeed: expected n_items above every item, got {n_items} and item {self.high_item}")
-        self.sampler = Sampler(np.bincount(items, minlength=n_items), power)
+        self.sampler = Sampler(counts_of(what, items, n_items) if power else np.broadcast_to(1, n_items), power)
         self.kept = [users, items]
         self.users, self.items = <const row_t*> address(users), <const row_t*> address(items)
         if reject is not False:
             known_users, known_items = (users, items) if reject is True else pairs_of(f"{what}: reject", reject)
             shape = (int(known_users.max(initial=0)) + 1, int(known_items.max(initial=0)) + 1)
+            refuse_gaps(f"{what}: users", shape[0], len(known_users))
             known = scipy.sparse.csr_matrix((np.ones(len(known_users), bool), (known_users, known_items)), shape=shape)
             known.sum_duplicates()
             rows, starts = as_rows(what, known.indices), np.ascontiguousarray(known.indptr, dtype=np.int64)

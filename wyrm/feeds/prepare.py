@@ -7,6 +7,9 @@ from wyrm.leaf import IndexInputNode
 
 MAX_ROW = 2**31 - 1
 
+# Numbers that may be missing from data which is counted by number.
+MAX_GAPS = 1 << 26
+
 
 def dense_column(node, values):
     """Values of an InputNode as contiguous float32 (n, cols)."""
@@ -103,6 +106,25 @@ def one_length(nodes, lengths):
     if lengths[0] == 0:
         raise ValueError("feed: expected at least one example, got none")
     return lengths[0]
+
+
+def refuse_gaps(what, n, seen):
+    """Refuse numbers up to n of which only a few occur, before there is an array with a place for each."""
+    if n > MAX_GAPS + 64 * seen:
+        raise ValueError(
+            f"{what}: expected numbers from 0 without large gaps, got {n - 1} among {seen} numbers; number them anew, "
+            f"such as with numpy.unique(..., return_inverse=True)"
+        )
+
+
+def counts_of(what, rows, n):
+    """How often each of n row numbers occurs, in int64."""
+    refuse_gaps(what, n, len(rows))
+    counts = np.zeros(n, dtype=np.int64)
+    for begin in range(0, len(rows), 1 << 22):  # bincount makes a copy
+        part = np.bincount(rows[begin : begin + (1 << 22)])
+        counts[: len(part)] += part
+    return counts
 
 
 def index_node(what, name, node):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from wyrm.feeds.convert import as_feed
+from wyrm.feeds.prepare import as_count
 from wyrm.feeds.base cimport Cursor, Feed
 from wyrm.feeds.base import epoch_order, epoch_stream, leaves_of
 from wyrm.gradient cimport index_t
@@ -21,7 +22,8 @@ cdef class Reader:
     cdef Replica replica
     cdef dict leaves
 
-    def __cinit__(self, feed, OperatorNode loss, dim_t batch_size, seed, epoch, shuffle):
+    def __cinit__(self, feed, OperatorNode loss, batch_size, seed, epoch, shuffle):
+        as_count("batches", "batch_size", batch_size)
         self.feed = as_feed(feed)
         self.replica = Replica(loss)
         self.leaves = leaves_of(loss, self.feed)

@@ -17,10 +17,9 @@ cdef class Sampler:
     Parameters
     ----------
     counts : array_like of n real numbers
-        How often each row was seen; not negative, not all 0. A row that was never seen is never drawn, unless the
-        power is 0.
+        How often each row was seen; not negative, not all 0. A row that was never seen is never drawn.
     power : float, default 1.0
-        The weight of a row is ``count ** power``; 0 makes all rows equally likely.
+        The weight of a row is ``count ** power``; 0 makes all n rows equally likely, whatever their counts.
 
     Attributes
     ----------
@@ -54,11 +53,11 @@ cdef class Sampler:
             raise ValueError(f"Sampler: expected a finite power, got {power}")
         self.sampler.n = array.size
         self.n_drawable = array.size
+        if power == 0:
+            return
         array = array.astype(np.float64)
         if not np.isfinite(array).all() or (array < 0).any():
             raise ValueError("Sampler: expected counts that are finite and not negative")
-        if power == 0:
-            return
         seen = array > 0
         if not seen.any():
             raise ValueError("Sampler: expected a count above 0, got none")

@@ -9,7 +9,7 @@ import numpy as np
 
 from libc.string cimport memcpy, memset
 from wyrm.errors import describe
-from wyrm.feeds.prepare import as_count, as_rows, as_starts, dense_column, index_node
+from wyrm.feeds.prepare import as_count, as_rows, as_starts, counts_of, dense_column, index_node
 from wyrm.feeds.base cimport address
 from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags, lookups_of
 from wyrm.feeds.sampling cimport below, draw, fetch_draws, next_drawable, next_random, random_at, sampler_t
@@ -166,7 +166,7 @@ cdef class WindowFeed(Feed):
             raise ValueError(f"{what}: expected an array (n,) with n >= 1, got shape {rows.shape}")
         high = int(rows.max())
         if counts is None:
-            counts = np.bincount(rows)
+            counts = counts_of(what, rows, high + 1)
         counts = np.asarray(counts)
         if counts.ndim != 1 or counts.dtype.kind not in "fiu" or not (np.isfinite(counts) & (counts >= 0)).all():
             raise ValueError("WindowFeed: expected counts (n_tokens,) of finite numbers from 0")
