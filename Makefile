@@ -60,7 +60,7 @@ types: $(VENV)/built  ## mypy, and the stubs against the compiled modules
 	cp -R wyrm build/types/wyrm && cp -R models build/types/wyrm/models
 	MYPYPATH=build/types $(PY) -P -m mypy -p wyrm
 	cd build/types && PYTHONPATH=. ../../$(PY) -P -m mypy.stubtest wyrm --mypy-config-file ../../pyproject.toml \
-		--allowlist ../../tests/package/stubtest_allowed.txt $(ARGS)
+		--allowlist ../../tests/package/stubtest_allowlist.txt $(ARGS)
 
 bench: $(VENV)/built  ## the benchmarks
 	$(PY) -m pytest --benchmark-enable -m "" benchmarks $(ARGS)
