@@ -139,7 +139,7 @@ cdef class IterableFeed(Feed):
         error = self.error
         if self.prefetcher is not None:
             # Long enough for a thread that waits; one inside the iterable ends when that yields.
-            self.prefetcher.stop(0.1)
+            self.prefetcher.stop(0.02)
             error = error or self.prefetcher.error
         self.prefetcher = self.error = None
         return error
@@ -177,7 +177,7 @@ cdef class IterableCursor(Cursor):
         self.open = False
         try:
             while True:
-                item = feed.prefetcher.take(0.05)
+                item = feed.prefetcher.take(0.02)
                 if item is None:
                     return 0 if feed.prefetcher.error is None else -2
                 if item is not Prefetcher.WAITING:

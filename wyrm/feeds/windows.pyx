@@ -19,7 +19,7 @@ from wyrm.replica cimport Replica
 
 cdef enum:
     CHUNK = 1024                 # places of the stream that a cursor reads at a time
-    MOST = 1 << 20               # neighbours on a side, and negatives of a window
+    MOST_TARGETS = 1 << 26       # of a window
     TRIES = 64                   # draws for a negative other than the centre, before the next larger one is taken
 
 
@@ -135,9 +135,9 @@ cdef class WindowFeed(Feed):
         self.target = target
         self.window = as_count(what, "window", window)
         self.n_negatives = 0 if paths is not None else as_count(what, "n_negatives", n_negatives)
-        if self.window > MOST or self.n_negatives > MOST:
-            raise ValueError(f"WindowFeed: expected window and n_negatives up to {MOST}, "
-                             f"got {window} and {n_negatives}")
+        if self.window > MOST_TARGETS // (2 * (1 + self.n_negatives)):
+            raise ValueError(f"WindowFeed: a window of {window} on each side with {n_negatives} negatives has too many "
+                             f"targets, more than {MOST_TARGETS}")
         if not 0 <= sample < np.inf:
             raise ValueError(f"WindowFeed: expected sample from 0, got {sample}")
         if target.shape[1] != 1 + self.n_negatives:
