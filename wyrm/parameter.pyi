@@ -1,5 +1,5 @@
 import sys
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,3 +17,4 @@ class HogwildParameter:
     def value(self, values: npt.ArrayLike) -> None: ...
     @property
     def shape(self) -> tuple[int, int]: ...
+    def grown(self, new_rows: npt.ArrayLike, optimizer: Any = None) -> HogwildParameter: ...

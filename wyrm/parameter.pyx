@@ -160,6 +160,46 @@ cdef class HogwildParameter:
     def __reduce__(self):
         return HogwildParameter, (np.array(self.value),)
 
+    def grown(self, new_rows, optimizer=None):
+        """A parameter with more rows: a copy of this one, and new rows below.
+
+        For tables whose ids become known while training goes on. Graphs and trainers keep using the parameter they
+        were built on: build them again on the new one, with ``ParameterNode.shared(parameter)``.
+
+        Parameters
+        ----------
+        new_rows : array_like, shape (n, cols)
+            Initial values of the new rows.
+        optimizer : Optimizer, optional
+            One that trains this parameter. The new one then starts from a copy of the state it keeps beside the rows;
+            the state of the new rows is zero.
+
+        Returns
+        -------
+        HogwildParameter
+
+        Examples
+        --------
+        >>> import numpy as np, wyrm
+        >>> wyrm.HogwildParameter(np.zeros((3, 2))).grown(np.ones((1, 2))).shape
+        (4, 2)
+        """
+        cdef HogwildParameter larger
+        values = as_matrix(new_rows, "HogwildParameter.grown")
+        if values.shape[1] != self.storage.cols:
+            raise ValueError(f"HogwildParameter.grown: expected rows of {self.storage.cols} columns, got "
+                             f"{values.shape[1]}")
+        larger = HogwildParameter(np.concatenate([self.value, values]))
+        larger.looked_up = self.looked_up
+        if optimizer is not None:
+            state = optimizer.get_state([self])
+            for saved in state["parameters"]:
+                if saved is not None:
+                    for name, slot in saved["slots"].items():
+                        saved["slots"][name] = np.concatenate([slot, np.zeros(values.shape, dtype=np.float32)])
+            optimizer.set_state(state, [larger])
+        return larger
+
     cdef int make_current(self) except -1:
         """Make up what all rows have missed under a lazy optimiser."""
         if self.storage.catch_up != NULL:

@@ -35,7 +35,7 @@ class Run:
             self.sparse.backward()
             if step % 3:
                 self.dense.backward(rng.normal(size=(1, 3)))
-            self.optimizer.step()
+            self.optimizer.step(self.nodes)
 
     def values(self):
         return [node.value.copy() for node in self.nodes]
@@ -91,3 +91,36 @@ def test_a_state_that_does_not_fit():
         Adagrad(0.5, [other, table]).set_state(state)
     with pytest.raises(ValueError, match=r"expected accumulator of shape \(4, 2\)"):
         Adagrad(0.5, [wyrm.ParameterNode(np.ones((4, 2)))]).set_state(state)
+
+
+@pytest.mark.parametrize(("cls", "settings"), KINDS, ids=[f"{c.__name__}-{s}" for c, s in KINDS])
+def test_a_grown_table_trains_like_one_that_had_the_rows_all_along(cls, settings):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 3)).astype(np.float32)
+    bias = np.zeros((1, 3), dtype=np.float32)
+    small, large = Run(cls, settings, [values[:50], bias]), Run(cls, settings, [values, bias])
+    for run in (small, large):
+        run.train(0, 60)
+    # Weight decay has moved the rows nobody touched, too.
+    grown = small.nodes[0].parameter.grown(large.nodes[0].value[50:], small.optimizer)
+    assert grown.shape == (60, 3)
+    np.testing.assert_array_equal(small.nodes[0].value, large.nodes[0].value[:50])
+    small.sparse = SparseGraph(wyrm.ParameterNode.shared(grown))
+    small.nodes[0] = small.sparse.table
+    for run in (small, large):
+        run.train(60, 120)
+        run.sparse.read(np.array([3, 55, 59]), np.ones((3, 3)))
+        run.sparse.backward()
+        run.optimizer.step(run.nodes)
+    for one, other in zip(small.values(), large.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_growing_refuses_rows_of_another_width_and_numbers_that_are_none():
+    parameter = wyrm.HogwildParameter(np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="expected rows of 3 columns, got 2"):
+        parameter.grown(np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="finite"):
+        parameter.grown([[0, np.nan, 0]])
+    with pytest.raises(TypeError, match="expected real numbers"):
+        parameter.grown([["a", "b", "c"]])
