@@ -16,6 +16,7 @@ RANKS = {
     "wyrm.memory": 0,
     "wyrm.sync": 0,
     "wyrm.threads": 0,
+    "wyrm.container": 0,
     "wyrm.blas": 1,
     "wyrm.indices": 1,
     "wyrm.parameter": 1,
@@ -45,6 +46,7 @@ RANKS = {
     "wyrm.io": 10,
     "wyrm.datasets": 11,
     "wyrm.models": 12,
+    "wyrm.preprocessing": 12,
     "wyrm.config": 13,
     "wyrm": 14,  # wyrm/__init__.py
     "wyrm.__main__": 15,

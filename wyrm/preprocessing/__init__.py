@@ -1,0 +1,1 @@
+"""Tables of columns as the sparse rows that models learn from."""
