@@ -28,7 +28,7 @@ import numpy as np
 MAX_HEADER = 100_000_000  # bytes; that of the safetensors package
 ALIGNMENT = 64  # of the first array in the file: a cache line
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -183,7 +183,7 @@ def write_safetensors(
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for _, array in ordered:
-            file.write(_bytes_of(array).data)
+            file.write(_bytes_of(array))
 
 
 def read_safetensors(
@@ -276,7 +276,7 @@ def _place(path: str | os.PathLike[str], name: str, entry: Any) -> _Place:
 
 
 def _read_into(path: str | os.PathLike[str], file: IO[bytes], array: np.ndarray) -> None:
-    view = memoryview(_bytes_of(array))
+    view = _bytes_of(array)
     while len(view):
         n: int = file.readinto(view)  # type: ignore[attr-defined]
         if not n:
@@ -284,9 +284,9 @@ def _read_into(path: str | os.PathLike[str], file: IO[bytes], array: np.ndarray)
         view = view[n:]
 
 
-def _bytes_of(array: np.ndarray) -> np.ndarray:
+def _bytes_of(array: np.ndarray) -> memoryview:
     """A contiguous array as its bytes, without a copy."""
-    return array.reshape(-1).view(np.uint8)
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
