@@ -28,10 +28,10 @@ def steps_of(measuring):
 @pytest.fixture
 def bare_loop():
     """The class BareLoop: a C loop over a graph with nothing around it."""
-    import bare
+    import compiled
 
     try:
-        return bare.bare_loop()
+        return compiled.bare_loop()
     except ImportError as error:
         pytest.skip(str(error))
 

@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from dataclasses import dataclass, field
 
-import bare
+import compiled
 import report
 from peers import check_peer, torch_peer
 from reach import ROWS
@@ -132,7 +132,7 @@ def main():
 
         torch_version = torch.__version__
     try:
-        bare_loop = bare.bare_loop()
+        bare_loop = compiled.bare_loop()
     except ImportError as error:
         print(f"No product in C: {error}", file=sys.stderr)
         bare_loop = None

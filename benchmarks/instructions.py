@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import bare
+import compiled
 import report
 from reach import ROWS
 
@@ -30,7 +30,7 @@ def drive(row, n):
     if row.how == "product":
         step = row.make()
         step.check()
-        bare.bare_loop()(step.loss, None, {}).run(n)
+        compiled.bare_loop()(step.loss, None, {}).run(n)
     else:
         step = row.make(n=n)
         step.check(lambda n: step.trainer().partial_fit(step.feed(n)), n)

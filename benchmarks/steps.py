@@ -5,6 +5,7 @@ the state of the optimiser; a multiplication or an addition as one flop, a divis
 """
 
 import numpy as np
+from limits import STATE, Access
 
 import wyrm
 from wyrm.feeds import ArrayFeed
@@ -14,7 +15,6 @@ from wyrm.optim import SGD, Adagrad
 N_FIELDS = 39  # values per row, as Criteo has
 DRIVEN = 20_000  # of the examples, those that are also there as Python objects
 UPDATE_FLOPS = {"SGD": 2, "Adagrad": 6}  # per weight
-STATE = {"SGD": 0, "Adagrad": 1}  # floats per weight
 
 
 class Rows:
@@ -57,8 +57,12 @@ class Step:
         """A feed over the examples of the first n steps."""
         return ArrayFeed({node: array[: n * self.batch_size] for node, array in self.arrays.items()})
 
-    def trainer(self):
-        return wyrm.Trainer(self.loss, self.optimizer, n_threads=1, batch_size=self.batch_size)
+    def trainer(self, n_threads=1):
+        return wyrm.Trainer(self.loss, self.optimizer, n_threads=n_threads, batch_size=self.batch_size)
+
+    def accesses(self):
+        """The rows of tables that its examples touch, for the limits of the machine."""
+        raise NotImplementedError
 
     def check(self, drive, n):
         """Drive the first n steps somehow, and compare what was learnt with the reference."""
@@ -130,6 +134,11 @@ class Factorisation(Step):
         self.bytes = 2 * 2 * dim * 4 * (1 + STATE[rule]) + 12
         self.flops = 2 * dim * (2 + UPDATE_FLOPS[rule])
 
+    def accesses(self):
+        return [
+            Access(*node.shape, self.arrays[index][:, None]) for node, index in ((self.u, self.i), (self.v, self.j))
+        ]
+
     def build(self):
         return squared_error(wyrm.vector_dot(self.u.embedding(self.i), self.v.embedding(self.j)), self.y)
 
@@ -181,6 +190,10 @@ class Linear(Step):
         weights = N_FIELDS * (1 + n_factors) + 1
         self.bytes = weights * 2 * 4 * (1 + STATE[rule]) + 4 * N_FIELDS + 4
         self.flops = weights * UPDATE_FLOPS[rule] + N_FIELDS * (1 + 5 * n_factors) + 10
+
+    def accesses(self):
+        tables = [self.w] if self.factors is None else [self.w, self.factors]
+        return [Access(*node.shape, self.arrays[self.rows]) for node in tables]
 
     def run(self, n):
         rows, y, loss, optimizer = self.rows, self.y, self.loss, self.optimizer

@@ -60,3 +60,10 @@ def test_scaling(page, tmp_path):
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert [found["threads"] for found in figures["fm-zipfian"]] == [1, 2]
     assert figures["lr-uniform"][0]["loss_ratio"] == 1  # one thread is repeatable
+
+
+def test_roofline(page):
+    pytest.importorskip("Cython")
+    page.write_text("<!-- roofline: begin -->\n<!-- roofline: end -->\n")
+    run("roofline.py", "--scale", 0.001, "--only", "lr-adagrad", "--no-machine", "--update", page)
+    assert page.read_text().count("| LR, 39 of 100,000, Adagrad | ") == 1

@@ -8,7 +8,7 @@ That they compute the same is asserted by test_training.py, and checked here aga
 import argparse
 import sys
 
-import bare
+import compiled
 import report
 from reach import ROWS
 from timing import best_median, by_turns, ratio
@@ -49,7 +49,7 @@ def main():
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument("--update", metavar="PAGE", help="put the Markdown between the markers of a page")
     options = parser.parse_args()
-    bare_loop = bare.bare_loop()
+    bare_loop = compiled.bare_loop()
     lines = []
     for name in options.only:
         print(f"{ROWS[name].title} …", file=sys.stderr, flush=True)
