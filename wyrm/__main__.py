@@ -1,11 +1,8 @@
-"""``python -m wyrm`` and the command ``wyrm``: print the configuration."""
+"""``python -m wyrm`` and the command ``wyrm``: see wyrm.cli."""
 
-from wyrm.config import show_config
+import sys
 
-
-def main() -> None:
-    show_config()
-
+from wyrm.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

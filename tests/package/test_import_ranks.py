@@ -49,7 +49,8 @@ RANKS = {
     "wyrm.preprocessing": 12,
     "wyrm.config": 13,
     "wyrm": 14,  # wyrm/__init__.py
-    "wyrm.__main__": 15,
+    "wyrm.cli": 15,
+    "wyrm.__main__": 16,
 }
 
 # Cython: strings first, so that the examples in docstrings are not taken for imports, then comments.
