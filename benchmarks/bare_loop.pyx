@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The loop one would write by hand in C over a graph's program: the next example, forward, backward, step.
 
-What a trainer takes beyond this is its overhead. Compiled by compiled.py against the .pxd files of the installed package.
+What a trainer takes beyond this is its overhead. Compiled by compiled.py against the .pxd files of the package.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False
 """The loops of machine.h for Python: compiled once per instruction set (compiled.py), run without the GIL."""
 
-from libc.stdint cimport int32_t, uintptr_t
+from libc.stdint cimport int32_t
 
 import numpy as np
 
