@@ -110,7 +110,7 @@ def read_state(
 def public_class(name: str) -> Any:
     """The class of that name that can be saved, or None."""
     for room in _ROOMS:
-        found = None if name.startswith("_") else vars(importlib.import_module(room)).get(name)
+        found = None if name.startswith("_") else getattr(importlib.import_module(room), name, None)
         if isinstance(found, type) and found.__module__.startswith("wyrm.") and hasattr(found, "_from_state"):
             return found
     return None

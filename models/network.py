@@ -1,0 +1,165 @@
+"""A model that is being trained or asked: its parameters, their optimiser, and a graph for each form of rows."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wyrm.leaf import InputNode, ParameterNode
+from wyrm.models.inputs import Inputs, Rows
+from wyrm.node import Node
+from wyrm.optim import Optimizer
+from wyrm.parameter import HogwildParameter
+from wyrm.threads import usable_threads
+from wyrm.trainer import Trainer
+
+# Threads are worth starting for so many examples each.
+EXAMPLES_PER_THREAD = 1000
+
+# Up to so many rows are predicted in the calling thread.
+AT_HAND = 256
+
+# Rows of an array predicted at a time.
+BATCH = 256
+
+
+class Graph(NamedTuple):
+    """A graph, and where its data goes."""
+
+    inputs: Inputs
+    score: Node
+    target: Node
+    weight: InputNode | None
+    trainer: Trainer
+
+
+class Network:
+    """Parameters, their optimiser, and the graphs over them.
+
+    Parameters
+    ----------
+    values : dict of str to ndarray of float32
+        The parameters by name.
+    score : callable
+        ``score(nodes, inputs)``: the node with a row of outputs per example, of the parameter nodes by name.
+    loss : callable
+        ``loss(score, target, weight)``: the node of the loss per example.
+    make_target : callable
+        Makes the input node of the targets.
+    """
+
+    def __init__(
+        self,
+        values: dict[str, np.ndarray],
+        score: Callable[[dict[str, ParameterNode], Inputs], Node],
+        loss: Callable[[Node, Node, InputNode | None], Node],
+        make_target: Callable[[], Node],
+        optimizer: Optimizer,
+    ) -> None:
+        self.parameters = {name: HogwildParameter(value) for name, value in values.items()}
+        self.optimizer = optimizer
+        self.lock = threading.Lock()
+        self._score, self._loss, self._make_target = score, loss, make_target
+        self._graphs: dict[tuple[str, bool], Graph] = {}
+        self._runs = 0
+
+    # --- Graphs ------------------------------------------------------------------------------------------------------
+
+    def graph(self, rows: Rows, weighted: bool = False) -> Graph:
+        """The graph for rows of this form, with or without a weight per example."""
+        key = (rows.kind, weighted)
+        if key not in self._graphs:
+            inputs = rows.inputs()
+            nodes = {name: ParameterNode.shared(p, name=name) for name, p in self.parameters.items()}
+            score = self._score(nodes, inputs)
+            target = self._make_target()
+            weight = InputNode([[1.0]], name="sample_weight") if weighted else None
+            trainer = Trainer(self._loss(score, target, weight), self.optimizer)
+            self._graphs[key] = Graph(inputs, score, target, weight, trainer)
+        return self._graphs[key]
+
+    def feed(self, rows: Rows, target: np.ndarray, weight: np.ndarray | None) -> dict[Any, Any]:
+        """What the trainer of these rows' graph is fed."""
+        graph = self.graph(rows, weight is not None)
+        feed = rows.feed(graph.inputs) | {graph.target: target}
+        return feed if graph.weight is None else feed | {graph.weight: weight}
+
+    def trainer(self, rows: Rows, weighted: bool, *, n_threads: int | None, batch_size: int, seed: int) -> Trainer:
+        """The trainer of these rows' graph, set up to train on them."""
+        trainer = self.graph(rows, weighted).trainer
+        trainer.n_threads = threads_for(rows.n_rows, n_threads)
+        trainer.batch_size = batch_size
+        trainer.seed = seed
+        return trainer
+
+    def renew(self) -> None:
+        """Forget the graphs, and with them what their trainers remember of earlier runs."""
+        self._graphs.clear()
+
+    def use(self, optimizer: Optimizer) -> None:
+        """Go on with this optimiser; the state of the present one is kept where it means the same."""
+        if type(optimizer) is type(self.optimizer) and optimizer.config == self.optimizer.config:
+            self.optimizer.progress = 0.0
+            self.optimizer.learning_rate = optimizer.schedule or optimizer.learning_rate
+        else:
+            self._graphs.clear()
+            self.optimizer = optimizer
+
+    # --- Predicting --------------------------------------------------------------------------------------------------
+
+    def scores(self, rows: Rows, n_threads: int | None) -> np.ndarray:
+        """The outputs for rows, float32 (n_rows, n_outputs)."""
+        with self.lock:
+            graph = self.graph(rows)
+            if rows.n_rows <= AT_HAND and rows.n_entries:
+                rows.lay(graph.inputs)
+                graph.score.forward()
+                return graph.score.value
+            trainer = graph.trainer
+            before = trainer.n_threads, trainer.batch_size
+            trainer.n_threads, trainer.batch_size = threads_for(rows.n_rows, n_threads), BATCH if rows.dense else 1
+            try:
+                return trainer.predict(graph.score, rows.feed(graph.inputs))
+            finally:
+                trainer.n_threads, trainer.batch_size = before
+
+    # --- Size and state ----------------------------------------------------------------------------------------------
+
+    def multiply_rows(self, names: tuple[str, ...], ratio: np.ndarray) -> None:
+        """Multiply the first rows of some parameters by a number each."""
+        for name in names:
+            value = self.parameters[name].value
+            value[: len(ratio)] *= ratio[:, np.newaxis]
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Values and optimiser state: what is JSON, and the arrays."""
+        saved = self.optimizer.get_state(list(self.parameters.values()))
+        arrays = {name: np.array(parameter.value) for name, parameter in self.parameters.items()}
+        kinds: dict[str, Any] = {}
+        for name, one in zip(self.parameters, saved["parameters"]):
+            if one is not None:
+                kinds[name] = {"kind": one["kind"], "slots": list(one["slots"]), "clock": one["clock"]}
+                arrays |= {f"{name}.{slot}": array for slot, array in one["slots"].items()}
+        config = {"progress": saved["progress"], "learning_rate": saved["learning_rate"], "parameters": kinds}
+        return config, arrays
+
+    def set_state(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Take over the optimiser state that :meth:`state` gave."""
+        parameters: list[Any] = []
+        for name in self.parameters:
+            kind = config["parameters"].get(name)
+            if kind is not None:
+                slots = {slot: arrays[f"{name}.{slot}"] for slot in kind["slots"]}
+                kind = {"kind": kind["kind"], "slots": slots, "clock": kind["clock"]}
+            parameters.append(kind)
+        self.optimizer.set_state(
+            {"progress": config["progress"], "learning_rate": config["learning_rate"], "parameters": parameters},
+            list(self.parameters.values()),
+        )
+
+
+def threads_for(n_rows: int, n_threads: int | None) -> int:
+    """Threads that are worth starting for so many rows."""
+    n_threads = usable_threads() if n_threads is None else n_threads
+    return max(1, min(n_threads, n_rows // EXAMPLES_PER_THREAD))

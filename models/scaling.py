@@ -1,0 +1,135 @@
+"""The scale of each column, so that the learning rate means the same for ages, prices and categories."""
+
+from typing import Any
+
+import numpy as np
+
+from wyrm.models.inputs import BLOCK, DenseRows, Rows, SparseRows
+
+# A column's scale follows what is seen later only where that is so many times larger.
+MUCH_LARGER = 2.0
+
+
+class Moments:
+    """Running sums over the columns of chunks of rows.
+
+    Of dense columns the mean and the spread around it (Chan, Golub and LeVeque, 1979); of sparse ones, where a zero is
+    no value, the root mean square of the others.
+    """
+
+    def __init__(self, n_features: int, dense: bool) -> None:
+        self.dense = dense
+        self.count = np.zeros(n_features)
+        self.mean = np.zeros(n_features)
+        self.squares = np.zeros(n_features)
+        self.plain = True  # whether all values of sparse rows were one
+
+    def update(self, rows: Rows) -> None:
+        """Take more rows into account."""
+        if rows.dense:
+            assert isinstance(rows, DenseRows)
+            for begin in range(0, rows.n_rows, BLOCK):
+                self._merge(rows.array[begin : begin + BLOCK].astype(np.float64))
+        elif rows.kind != "ones":
+            assert isinstance(rows, SparseRows)
+            self.plain = False
+            indices, data = rows.matrix.indices, rows.matrix.data.astype(np.float64)
+            grown = max(rows.n_features - len(self.count), 0)
+            self.count, self.mean, self.squares = (
+                np.pad(sums, (0, grown)) for sums in (self.count, self.mean, self.squares)
+            )
+            used = np.bincount(indices, weights=data != 0, minlength=len(self.count))
+            self.count += used
+            self.squares += np.bincount(indices, weights=data * data, minlength=len(self.count))
+
+    def _merge(self, block: np.ndarray) -> None:
+        n, before = len(block), self.count
+        mean = block.mean(axis=0)
+        away = mean - self.mean
+        self.count = before + n
+        self.squares += ((block - mean) ** 2).sum(axis=0) + away * away * (before * n / self.count)
+        self.mean += away * (n / self.count)
+
+    def spread(self) -> np.ndarray:
+        """The standard deviation, or root mean square, of each column; 0 where there is none."""
+        spread = np.sqrt(self.squares / np.maximum(self.count, 1))
+        if self.dense:  # what rounding leaves of a constant
+            spread[spread <= 1e-7 * np.abs(self.mean)] = 0
+        return spread
+
+
+class Scaling:
+    """What is taken off each column, and what it is divided by.
+
+    Attributes
+    ----------
+    center : ndarray of float64 or None
+        Means of dense columns; None of sparse ones, which keep their zeros.
+    scale : ndarray of float64 or None
+        0 where only one value has been seen so far, which then stays as it is; None: ones throughout.
+    """
+
+    def __init__(self, center: np.ndarray | None = None, scale: np.ndarray | None = None) -> None:
+        self.center = center
+        self.scale = scale
+
+    @classmethod
+    def of(cls, moments: Moments, standardize: bool) -> "Scaling":
+        """The scaling that the first data suggest."""
+        if not standardize:
+            return cls(np.zeros(len(moments.mean)), np.ones(len(moments.mean))) if moments.dense else cls()
+        if moments.dense:
+            return cls(moments.mean, moments.spread())
+        return cls() if moments.plain else cls(None, moments.spread())
+
+    @property
+    def dense(self) -> bool:
+        """bool: whether it is for dense columns."""
+        return self.center is not None
+
+    def divisor(self, n_features: int) -> np.ndarray:
+        """What each of `n_features` columns is divided by."""
+        divisor = np.ones(n_features)
+        if self.scale is not None:
+            n = min(n_features, len(self.scale))
+            known = self.scale[:n] > 0
+            divisor[:n][known] = self.scale[:n][known]
+        return divisor
+
+    def apply(self, rows: Rows) -> Rows:
+        """Rows as the graph gets them."""
+        if isinstance(rows, DenseRows):
+            assert self.center is not None
+            return rows.standardized(self.center, self.divisor(rows.n_features))
+        if self.scale is None:
+            return rows
+        divisor = self.divisor(rows.n_features)
+        return rows if (divisor == 1).all() else rows.scaled(divisor)
+
+    def follow(self, rows: Rows, n_features: int) -> np.ndarray | None:
+        """Take over the scale of columns that later rows show for the first time, or with much larger values.
+
+        Returns what the weights of each column are to be multiplied by, for the model to stay what it is; None where
+        nothing changes.
+        """
+        if rows.kind == "ones":
+            return None
+        moments = Moments(n_features, self.dense)
+        moments.update(rows)
+        spread = moments.spread()
+        if self.center is not None:
+            spread = np.hypot(spread, np.where(moments.count > 0, moments.mean - self.center, 0))
+        before = self.divisor(n_features)
+        scale = np.zeros(n_features)
+        if self.scale is not None:
+            scale[: len(self.scale)] = self.scale
+        new = (spread > 0) & ((scale == 0) | (spread > MUCH_LARGER * scale))
+        scale[new] = spread[new]
+        self.scale = scale
+        ratio = self.divisor(n_features) / before
+        return None if (ratio == 1).all() else ratio
+
+    def arrays(self) -> dict[str, Any]:
+        """The arrays to save."""
+        named = {"center": self.center, "scale": self.scale}
+        return {name: array for name, array in named.items() if array is not None}
