@@ -45,6 +45,7 @@ RANKS = {
     "wyrm.trainer": 10,
     "wyrm.io": 10,
     "wyrm.datasets": 11,
+    "wyrm.text": 11,
     "wyrm.models": 12,
     "wyrm.preprocessing": 12,
     "wyrm.config": 13,

@@ -1,0 +1,3 @@
+"""Text: the words of a corpus, counted and numbered."""
+
+from wyrm.text.vocabulary import Vocabulary as Vocabulary
