@@ -13,6 +13,7 @@ from wyrm.node import Node as Node
 from wyrm.ops import concatenate as concatenate
 from wyrm.ops import embedding as embedding
 from wyrm.ops import embedding_bag as embedding_bag
+from wyrm.ops import field_aware_interaction as field_aware_interaction
 from wyrm.ops import fm_interaction as fm_interaction
 from wyrm.ops import vector_dot as vector_dot
 from wyrm.parameter import HogwildParameter as HogwildParameter

@@ -26,6 +26,8 @@ cdef int try_shape(OperatorNode node) noexcept:
         code.storage = &node.table.storage.storage
     if node.rows_of is not None:
         code.index = node.rows_of.index
+    if node.fields_of is not None:
+        code.fields = node.fields_of.index
     memcpy(code.attr, node.attr, sizeof(code.attr))
     memcpy(code.n, node.n, sizeof(code.n))
     status = code.op.shape(&code)
@@ -52,14 +54,20 @@ cdef inline bint is_built(Node node) noexcept:
 
 
 cdef OperatorNode make(int op, Node a, Node b, Node c, Node table=None, Node rows_of=None,
-                       float attr0=0, float attr1=0, dim_t n0=0, dim_t n1=0, dim_t n2=0, dim_t n3=0):
+                       float attr0=0, float attr1=0, dim_t n0=0, dim_t n1=0, dim_t n2=0, dim_t n3=0,
+                       Node fields_of=None, object row_fields=None):
     """A new node; raises when the shapes of its operands don't fit."""
     cdef OperatorNode node = OperatorNode.__new__(OperatorNode)
+    cdef const row_t[::1] view
     cdef int status
     if not (is_built(a) and is_built(b) and is_built(c)):
         raise TypeError("expected a node of a graph, got one that was never initialised")
     node.op = op
     node.a, node.b, node.c, node.table, node.rows_of = a, b, c, table, rows_of
+    node.fields_of = fields_of
+    if row_fields is not None:
+        view = node.row_fields_kept = row_fields
+        node.row_fields = &view[0]
     node.attr[0], node.attr[1] = attr0, attr1
     node.n[0], node.n[1], node.n[2], node.n[3] = n0, n1, n2, n3
     node.learns = (table is not None or (a is not None and a.learns) or (b is not None and b.learns)

@@ -31,6 +31,8 @@ cdef list walk(Node root):
                 stack.append(inner.b)
             if inner.a is not None and inner.a.mark != done:
                 stack.append(inner.a)
+            if inner.fields_of is not None and inner.fields_of.mark != done:
+                stack.append(inner.fields_of)
             if inner.rows_of is not None and inner.rows_of.mark != done:
                 stack.append(inner.rows_of)
             if inner.table is not None and inner.table.mark != done:
@@ -115,7 +117,7 @@ cdef Tape compile_graph(OperatorNode root):
                 emit(code, tape, inner)
                 code.a = slot_of(tape, inner.a)
                 code += 1
-                if inner.op == OP_EMBEDDING or inner.op == OP_CROSSENTROPY:
+                if inner.op == OP_EMBEDDING or inner.op == OP_FIELD_AWARE or inner.op == OP_CROSSENTROPY:
                     tape.tape.indices[inner.rows_of.slot].shapes_by_n = True
             else:
                 previous = NULL
@@ -142,6 +144,9 @@ cdef void emit(instruction_t* code, Tape tape, OperatorNode node) noexcept:
         code.gradient = node.table.accumulator
     if node.rows_of is not None:
         code.index = node.rows_of.index
+    if node.fields_of is not None:
+        code.fields = node.fields_of.index
+    code.row_fields = node.row_fields
     memcpy(code.attr, node.attr, sizeof(code.attr))
     memcpy(code.n, node.n, sizeof(code.n))
 

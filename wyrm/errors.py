@@ -50,6 +50,10 @@ def refuse_shapes(reason, node):
         raise IndexError(f"{operation}: its bounds reach past the operand, {given}")
     if reason == "weights differ":
         raise ValueError(f"{operation}: expected one weight per index (or per row, in a loss), got {given}")
+    if reason == "field out of range":
+        refuse_field(node)
+    if reason == "fields differ":
+        raise ValueError(f"{operation}: expected one field per index, in the same bags, got {given}")
     if reason == "targets differ":
         raise ValueError(f"{operation}: expected one target, or one bag of targets, per row, got {given}")
     raise SystemError(f"{operation}: {reason}")
@@ -66,4 +70,15 @@ def refuse_row(node):
     raise IndexError(
         f"{node.operation}: index {rows[at]} at position {at} of {describe(index)} is out of range for {place}; "
         f"expected 0 to {limit - 1}"
+    )
+
+
+def refuse_field(node):
+    """Raise IndexError for the first field of a field-aware lookup that its table has no columns for."""
+    fields = node.fields_of
+    values, n_fields = fields.value, node.n_fields
+    at = int(np.argmax(values >= n_fields))
+    raise IndexError(
+        f"{node.operation}: field {values[at]} at position {at} of {describe(fields)} is out of range; "
+        f"expected 0 to {n_fields - 1}"
     )

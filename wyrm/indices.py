@@ -61,3 +61,19 @@ def as_offsets(offsets, n, what):
             f"indptr, one more than there are bags), got {array[:8]}{'…' if array.size > 8 else ''}"
         )
     return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def fields_by_row(fields, n_rows, n_fields, table):
+    """The field of each row of a table, as a contiguous int32 array; a copy."""
+    array = as_rows(fields, "field_aware_interaction: fields").copy()
+    if array.shape != (n_rows,):
+        raise ValueError(
+            f"field_aware_interaction: expected fields as an IndexInputNode, or an array with the field of each of the "
+            f"{n_rows} rows of {named(table)}, got shape {array.shape}"
+        )
+    if array.max() >= n_fields:
+        at = int(np.argmax(array >= n_fields))
+        raise IndexError(
+            f"field_aware_interaction: field {array[at]} of row {at} is out of range; expected 0 to {n_fields - 1}"
+        )
+    return array

@@ -8,14 +8,14 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from wyrm.gradient cimport clear_gradient, free_gradient, free_index, open_dense, use_dense
-from wyrm.instructions.program cimport OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION
+from wyrm.instructions.program cimport OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FIELD_AWARE, OP_FM_INTERACTION
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.node cimport as_node, as_number, make
 from wyrm.sync cimport wyrm_next
 from wyrm.errors import describe
 from wyrm.indices import MAX_ROW as _MAX_ROW
-from wyrm.indices import as_offsets, as_rows, refuse_row_number
+from wyrm.indices import as_offsets, as_rows, fields_by_row, refuse_row_number
 
 
 # Gradients remember an index list by its address and version, so no two lists may share a version: a new node can lie
@@ -220,6 +220,21 @@ cdef class ParameterNode(Node):
     def fm_interaction(self, index, weights=None):
         """Node: see :func:`wyrm.fm_interaction`."""
         return make(OP_FM_INTERACTION, weights_of(weights), None, None, self, index_of(index))
+
+    def field_aware_interaction(self, index, fields, weights=None, *, n_fields):
+        """Node: see :func:`wyrm.field_aware_interaction`."""
+        cdef Node fields_of = None
+        if isinstance(n_fields, bool) or not isinstance(n_fields, numbers.Integral):
+            raise TypeError(f"field_aware_interaction: expected an integer as n_fields, got {n_fields!r}")
+        if n_fields < 1 or self.cols % n_fields:
+            raise ValueError(f"field_aware_interaction: expected as many columns for each of the {n_fields} fields, "
+                             f"got {self.cols} in {describe(self)}")
+        if isinstance(fields, IndexInputNode):
+            fields_of, fields = fields, None
+        else:
+            fields = fields_by_row(fields, self.rows, n_fields, self)
+        return make(OP_FIELD_AWARE, weights_of(weights), None, None, self, index_of(index), 0, 0, 0, 0, n_fields, 0,
+                    fields_of, fields)
 
     def parameters(self):
         """tuple of ParameterNode: this one."""

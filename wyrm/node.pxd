@@ -1,6 +1,6 @@
 from libc.stdint cimport uint64_t
 from wyrm.gradient cimport gradient_t, index_t
-from wyrm.kernels.table cimport dim_t
+from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.parameter cimport HogwildParameter
 from wyrm.tape cimport Tape, input_t
 
@@ -25,6 +25,9 @@ cdef class OperatorNode(Node):
     cdef Node a, b, c            # operands, None where there are fewer
     cdef readonly Node table     # of a lookup
     cdef readonly Node rows_of   # the index of a lookup; the targets of a cross-entropy
+    cdef readonly Node fields_of # of a field-aware lookup: the index of fields, or …
+    cdef const row_t* row_fields # … the field of each row of the table
+    cdef object row_fields_kept
     cdef tuple pieces            # of a concatenation
     cdef float attr[2]
     cdef dim_t n[4]
@@ -43,7 +46,8 @@ cdef class ConstantNode(Node):
     cdef int put_scalar(self, double value) except -1
 
 cdef OperatorNode make(int op, Node a, Node b, Node c, Node table=*, Node rows_of=*,
-                       float attr0=*, float attr1=*, dim_t n0=*, dim_t n1=*, dim_t n2=*, dim_t n3=*)
+                       float attr0=*, float attr1=*, dim_t n0=*, dim_t n1=*, dim_t n2=*, dim_t n3=*,
+                       Node fields_of=*, object row_fields=*)
 cdef Node as_node(object operand)
 cdef double as_number(object value, str what) except? -1
 cdef Tape tape_of(OperatorNode root)

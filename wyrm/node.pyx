@@ -13,10 +13,11 @@ import numpy as np
 cimport cython
 from libc.string cimport memcpy, memset
 from wyrm.instructions.program cimport (
-    COLS_DIFFER, INNER_DIFFERS, NO_ROWS, OK, OUT_OF_MEMORY, ROWS_DIFFER, ROW_OUT_OF_RANGE, SLICE_OUT_OF_RANGE,
-    TARGETS_DIFFER, WEIGHTS_DIFFER, OP_ADD, OP_CLIP, OP_CROSSENTROPY, OP_DIVIDE, OP_EMBEDDING, OP_EXP, OP_LOG,
-    OP_LOG_SOFTMAX, OP_MATMUL, OP_MEAN, OP_MULTIPLY, OP_NEGATE, OP_RELU, OP_SIGMOID, OP_SLICE, OP_SOFTMAX,
-    OP_SOFTPLUS, OP_SQRT, OP_SQUARE, OP_SUBTRACT, OP_SUM, OP_TANH, OP_TRANSPOSE, instruction_t, slot_t,
+    COLS_DIFFER, FIELDS_DIFFER, FIELD_OUT_OF_RANGE, INNER_DIFFERS, NO_ROWS, OK, OUT_OF_MEMORY, ROWS_DIFFER,
+    ROW_OUT_OF_RANGE, SLICE_OUT_OF_RANGE, TARGETS_DIFFER, WEIGHTS_DIFFER, OP_ADD, OP_CLIP, OP_CROSSENTROPY, OP_DIVIDE,
+    OP_EMBEDDING, OP_EXP, OP_FIELD_AWARE, OP_LOG, OP_LOG_SOFTMAX, OP_MATMUL, OP_MEAN, OP_MULTIPLY, OP_NEGATE, OP_RELU,
+    OP_SIGMOID, OP_SLICE, OP_SOFTMAX, OP_SOFTPLUS, OP_SQRT, OP_SQUARE, OP_SUBTRACT, OP_SUM, OP_TANH, OP_TRANSPOSE,
+    instruction_t, slot_t,
 )
 from wyrm.instructions.table cimport find_op
 from wyrm.memory cimport wyrm_alloc, wyrm_free
@@ -31,7 +32,8 @@ cdef object FLOAT32 = np.dtype(np.float32)
 cdef dict REASONS = {
     ROWS_DIFFER: "rows differ", COLS_DIFFER: "columns differ", INNER_DIFFERS: "inner sizes differ",
     SLICE_OUT_OF_RANGE: "slice out of range", ROW_OUT_OF_RANGE: "row out of range", WEIGHTS_DIFFER: "weights differ",
-    TARGETS_DIFFER: "targets differ", NO_ROWS: "no rows", OUT_OF_MEMORY: "out of memory",
+    FIELD_OUT_OF_RANGE: "field out of range", FIELDS_DIFFER: "fields differ", TARGETS_DIFFER: "targets differ",
+    NO_ROWS: "no rows", OUT_OF_MEMORY: "out of memory",
 }
 
 cdef wyrm_mutex compiling        # over the marks of nodes, which a walk leaves in them
@@ -228,7 +230,12 @@ cdef class OperatorNode(Node):
         """tuple of Node: what the node is computed from."""
         if self.pieces is not None:
             return self.pieces
-        return tuple(n for n in (self.table, self.rows_of, self.a, self.b, self.c) if n is not None)
+        return tuple(n for n in (self.table, self.rows_of, self.fields_of, self.a, self.b, self.c) if n is not None)
+
+    @property
+    def n_fields(self):
+        """int or None: the number of fields of a field-aware lookup."""
+        return self.n[2] if self.op == OP_FIELD_AWARE else None
 
     cdef Tape newest(self, dim_t* slot):
         cdef Tape best = self.tape if has_run(self.tape) else None

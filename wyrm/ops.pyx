@@ -126,6 +126,52 @@ def fm_interaction(table, index, weights=None):
     return table_of(table).fm_interaction(index, weights)
 
 
+def field_aware_interaction(table, index, fields, weights=None, *, n_fields):
+    """Second-order term of a field-aware factorisation machine, one per bag of indices.
+
+    A row v_i of the table is cut into n_fields vectors of n_factors columns each, one for every field: v_i[f] is
+    columns f * n_factors to (f + 1) * n_factors. With f_i the field of index i and w_i its weight, a bag gives the sum
+    over all pairs i < j of w_i w_j <v_i[f_j], v_j[f_i]> (Juan, Zhuang, Chin and Lin, "Field-aware factorization
+    machines for CTR prediction", RecSys 2016). A bag of n indices from m different fields costs n * m * n_factors.
+
+    Parameters
+    ----------
+    table : ParameterNode, shape (num_embeddings, n_fields * n_factors)
+    index : IndexInputNode
+        n row numbers in bags.
+    fields : IndexInputNode, or array of int, shape (num_embeddings,)
+        Where it depends on the example, the field of each index, in the same bags. Where each row of the table belongs
+        to one field, the field of each row. From 0 to n_fields - 1; a bag may have several indices of a field, and none
+        of another.
+    weights : Node or ndarray with n entries, optional
+        A weight per index, in the order of the indices; default all ones. Gradients flow to it.
+    n_fields : int
+
+    Returns
+    -------
+    Node, shape (bags, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is something else, the table's columns are no multiple of n_fields, the weights aren't one per
+        index, or the fields aren't in the bags of the indices.
+    IndexError
+        From here or from a later forward(), if an index is not a row of the table, or a field is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, wyrm
+    >>> table = wyrm.ParameterNode([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])      # two fields, one factor
+    >>> index, fields = wyrm.IndexInputNode([0, 1, 2]), wyrm.IndexInputNode([0, 1, 1])
+    >>> pairs = wyrm.field_aware_interaction(table, index, fields, n_fields=2)
+    >>> pairs.forward()
+    >>> float(pairs.value[0, 0])                       # 2 * 3 + 2 * 5 + 4 * 6
+    40.0
+    """
+    return table_of(table).field_aware_interaction(index, fields, weights, n_fields=n_fields)
+
+
 def vector_dot(a, b):
     """Dot products of two matrices, row by row.
 

@@ -102,6 +102,10 @@ cdef class Replica:
             if code.index == original.tape.indices[i].source:
                 code.index = self.indices + i
                 break
+        for i in range(self.tape.n_indices):
+            if code.fields == original.tape.indices[i].source:
+                code.fields = self.indices + i
+                break
 
     cdef int refresh_storages(self, Tape original) noexcept:
         """Look again at where the parameters are, after an optimiser laid them out."""

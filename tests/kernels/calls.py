@@ -70,7 +70,10 @@ class Kernels:
         class Slots(Structure):
             _fields_ = [("values", c_void_p), ("slots", c_void_p), ("add", c_int)]
 
-        self.Product, self.Bags, self.Slots = Product, Bags, Slots
+        class Fields(Structure):
+            _fields_ = [("fields", c_void_p), ("n_fields", c_ssize_t), ("by_row", c_int)]
+
+        self.Product, self.Bags, self.Slots, self.Fields = Product, Bags, Slots, Fields
         p, n, flag = c_void_p, c_ssize_t, c_int
         self.signatures = {
             "unary": (None, p, p, p, n),
@@ -99,6 +102,9 @@ class Kernels:
             "fm": (None, p, p, p),
             "fm_back": (None, p, p, p, p),
             "fm_weights_back": (None, p, p, p, p, flag),
+            "field_aware": (None, p, p, p, p),
+            "field_aware_back": (None, p, p, p, p, p),
+            "field_aware_weights_back": (None, p, p, p, p, p, flag),
             "prefetch": (None, p, n, n, p, n),
             "loss": (None, p, p, p, p, n),
             "describe_rows": (None, POINTER(c_int32), POINTER(c_int32), POINTER(c_int), p, n),
@@ -272,6 +278,36 @@ class Kernels:
             out = self.output(guard, bags.n, dw)
             sums = () if sums is None else (self.array(sums),)
             self.call(name, out, dy, *sums, ctypes.byref(bags), dw is not None)
+        return out
+
+    def fields(self, guard, bags, fields, n_fields, by_row=False):
+        """The struct, and room for what the kernels lay out."""
+        fields = np.ascontiguousarray(fields, dtype=np.int32)
+        made = self.Fields(pointer(fields), n_fields, by_row)
+        made.keep = fields
+        return made, guard(np.full(3 * bags.n + (n_fields + 1) // 2, -1), np.int64)
+
+    def field_aware(self, bags, *fields):
+        with Guarded() as guard:
+            y = self.output(guard, bags.bags, None)
+            fields, room = self.fields(guard, bags, *fields)
+            self.call("field_aware", y, room, ctypes.byref(bags), ctypes.byref(fields))
+        return y
+
+    def field_aware_back(self, bags, dy, slots, n_slots, *fields, values=None):
+        with Guarded() as guard:
+            target, out = self.slots(guard, bags, slots, n_slots, values)
+            fields, room = self.fields(guard, bags, *fields)
+            self.call("field_aware_back", ctypes.byref(target), self.array(dy), room, ctypes.byref(bags),
+                      ctypes.byref(fields))  # fmt: skip
+        return out
+
+    def field_aware_weights_back(self, bags, dy, *fields, dw=None):
+        with Guarded() as guard:
+            out = self.output(guard, bags.n, dw)
+            fields, room = self.fields(guard, bags, *fields)
+            self.call("field_aware_weights_back", out, self.array(dy), room, ctypes.byref(bags), ctypes.byref(fields),
+                      dw is not None)  # fmt: skip
         return out
 
     # ---- losses and index lists ----

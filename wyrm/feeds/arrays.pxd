@@ -42,7 +42,6 @@ cdef class ArrayFeed(Feed):
     cdef dim_t n_columns
 
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
-    cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1
     cdef dim_t _column(self, column_t* column, object key, object values) except -1
 
 cdef class ArrayCursor(Cursor):

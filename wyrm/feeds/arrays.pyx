@@ -7,8 +7,8 @@ later one and the table rows of the next are on their way into the cache.
 import numpy as np
 
 from libc.string cimport memcpy, memset
-from wyrm.errors import describe
 from wyrm.feeds.base cimport address
+from wyrm.feeds.lookups cimport check_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
@@ -143,8 +143,7 @@ cdef class ArrayFeed(Feed):
                 continue
             for k in range(replica.tape.n_code):
                 code = replica.tape.code + k
-                if code.index == target.index:
-                    self.check_rows(&self.columns[i], index, code)
+                check_rows(code, target.index, index, self.columns[i].high)
                 if (code.storage != NULL and code.index == target.index
                         and code.storage.rows * code.storage.stride * sizeof(float) >= WORTH_FETCHING):
                     cursor.lookups[cursor.n_lookups].storage = code.storage
@@ -177,14 +176,6 @@ cdef class ArrayFeed(Feed):
                     found = True
         wyrm_free(unique)
         return found
-
-    cdef int check_rows(self, column_t* column, object index, instruction_t* code) except -1:
-        """Refuse indices that are not rows of the table (or, as targets, columns of the logits) they are for."""
-        cdef dim_t limit = code.storage.rows if code.storage != NULL else code.a.cols
-        if column.high >= limit:
-            raise IndexError(f"feed: index {column.high} for {describe(index)} is out of range in "
-                             f"{code.op.name.decode()}; expected 0 to {limit - 1}")
-        return 0
 
 
 cdef class ArrayCursor(Cursor):

@@ -1,4 +1,5 @@
 from wyrm.gradient cimport index_t
+from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.parameter cimport storage_t
@@ -11,6 +12,7 @@ cdef class Lookups:
     cdef const storage_t** tables      # those worth fetching ahead
     cdef dim_t n_tables
 
+cdef int check_rows(const instruction_t* code, const index_t* leaf, object node, row_t high) except -1
 cdef Lookups lookups_of(Replica replica, dict leaves, object node, row_t high)
 
 cdef inline void lay_bags(Lookups lookups, const row_t* rows, const row_t* offsets, dim_t n, dim_t bags,

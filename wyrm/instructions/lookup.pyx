@@ -1,18 +1,18 @@
-"""Lookups into a table: embedding, embedding_bag and fm_interaction.
+"""Lookups into a table: embedding, embedding_bag, fm_interaction and field_aware_interaction.
 
 They read only the rows an index list names, and their backward emits only those rows.  Operand a, where there is one,
 holds a weight per index.  code.n[0] is set for the mean of a bag; code.n[1] is where packed weights start in the
-scratch.
+scratch; code.n[2] is the number of fields.
 """
 
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 from wyrm.gradient cimport gradient_t, lookup_slots
 from wyrm.instructions.program cimport (
-    NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION, OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER,
-    flat, instruction_t, op_t, size, slot_t,
+    FIELD_OUT_OF_RANGE, FIELDS_DIFFER, NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FIELD_AWARE, OP_FM_INTERACTION,
+    OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER, flat, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport bags_t, dim_t, slots_t
+from wyrm.kernels.table cimport bags_t, dim_t, entry_t, fields_t, row_t, slots_t
 from wyrm.parameter cimport storage_t
 
 
@@ -180,7 +180,69 @@ cdef int fm_back(instruction_t* code) noexcept nogil:
     return OK
 
 
+# --- field_aware_interaction -------------------------------------------------------------------------------------
+#
+# The scratch is room for the entries of a bag, which backward lays out again rather than keep them for all bags.
+
+cdef inline void open_fields(fields_t* fields, instruction_t* code) noexcept nogil:
+    fields.by_row = code.fields == NULL
+    fields.fields = code.row_fields if fields.by_row else code.fields.rows
+    fields.n_fields = code.n[2]
+
+
+cdef int fields_match(instruction_t* code) noexcept nogil:
+    """Whether the fields, where they are an index list, have the bags of the rows."""
+    if code.fields != NULL and (
+        code.fields.n != code.index.n or code.fields.bags != code.index.bags
+        or (code.index.bags > 1
+            and memcmp(code.fields.offsets, code.index.offsets, (code.index.bags + 1) * sizeof(row_t)) != 0)
+    ):
+        return FIELDS_DIFFER
+    return OK
+
+
+cdef int field_aware_shape(instruction_t* code) noexcept nogil:
+    cdef dim_t room = code.index.n * sizeof(entry_t) // sizeof(float) + code.n[2]
+    code.out.rows = code.index.bags
+    code.out.cols = 1
+    code.n[1] = room
+    code.scratch_size = room + packed_size(code)
+    code.work = code.index.n * code.storage.cols
+    cdef int status = weights_match(code)
+    return fields_match(code) if status == OK else status
+
+
+cdef int field_aware(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef fields_t fields
+    cdef int status = begin(&bags, code)
+    if status == OK:
+        status = fields_match(code)
+    if status == OK and code.fields != NULL and code.fields.high >= code.n[2]:
+        status = FIELD_OUT_OF_RANGE
+    if status == OK:
+        open_fields(&fields, code)
+        kernels.field_aware(code.out.value, <entry_t*> code.scratch, &bags, &fields)
+    return status
+
+
+cdef int field_aware_back(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    cdef slots_t slots
+    cdef fields_t fields
+    open_bags(&bags, code)
+    open_fields(&fields, code)
+    if lookup_slots(&slots, code.gradient, code.index) < 0:
+        return OUT_OF_MEMORY
+    kernels.field_aware_back(&slots, code.out.grad, <entry_t*> code.scratch, &bags, &fields)
+    if code.a != NULL and code.a.grad != NULL:
+        kernels.field_aware_weights_back(code.a.grad, code.out.grad, <entry_t*> code.scratch, &bags, &fields,
+                                         code.add_a)
+    return OK
+
+
 cdef void fill_lookup(op_t* ops) noexcept:
     ops[OP_EMBEDDING] = op_t("embedding", embedding_shape, embedding, embedding_back, 0, 0)
     ops[OP_EMBEDDING_BAG] = op_t("embedding_bag", bag_shape, bag, bag_back, 1, 0)
     ops[OP_FM_INTERACTION] = op_t("fm_interaction", fm_shape, fm, fm_back, 1, 0)
+    ops[OP_FIELD_AWARE] = op_t("field_aware_interaction", field_aware_shape, field_aware, field_aware_back, 1, 0)

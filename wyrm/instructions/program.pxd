@@ -22,6 +22,8 @@ cdef enum status:
     TARGETS_DIFFER = 7           # a target (or a bag of targets) per row wanted
     NO_ROWS = 8
     OUT_OF_MEMORY = 9
+    FIELD_OUT_OF_RANGE = 10
+    FIELDS_DIFFER = 11           # a field per index wanted, in the same bags
 
 ctypedef struct instruction_t
 ctypedef struct op_t
@@ -41,6 +43,8 @@ ctypedef struct instruction_t:
     storage_t* storage           # lookups: the table, where its gradient goes, and the rows
     gradient_t* gradient
     index_t* index
+    index_t* fields              # of the rows, one by one; NULL: row_fields has the field of every row of the table
+    const row_t* row_fields
     float* scratch               # [scratch_size] floats, kept from forward to backward
     dim_t scratch_size
     dim_t work                   # rough count of multiply-adds, forward
@@ -64,7 +68,7 @@ cdef enum:
     OP_SUM, OP_MEAN,
     OP_SOFTMAX, OP_LOG_SOFTMAX, OP_CROSSENTROPY,
     OP_MATMUL, OP_TRANSPOSE, OP_SLICE, OP_CONCATENATE, OP_VECTOR_DOT,
-    OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION,
+    OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FM_INTERACTION, OP_FIELD_AWARE,
     N_OPS
 
 cdef inline bint flat(const slot_t* x) noexcept nogil:

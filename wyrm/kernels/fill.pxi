@@ -11,6 +11,7 @@ include "narrow.pxi"
 include "product.pxi"
 include "lookup.pxi"
 include "factorisation.pxi"
+include "field_aware.pxi"
 include "loss.pxi"
 include "index.pxi"
 include "update.pxi"
@@ -55,6 +56,8 @@ cdef void fill(kernels_t* k) noexcept:
     k.gather, k.scatter = gather, scatter
     k.bag, k.bag_back, k.bag_weights_back = bag, bag_back, bag_weights_back
     k.fm, k.fm_back, k.fm_weights_back = fm, fm_back, fm_weights_back
+    k.field_aware, k.field_aware_back = field_aware, field_aware_back
+    k.field_aware_weights_back = field_aware_weights_back
     k.prefetch = prefetch
     k.loss[<int>SQUARED_ERROR] = squared_error
     k.loss[<int>LOGISTIC] = logistic
@@ -101,6 +104,8 @@ def addresses() -> dict[str, int]:
         "bag": <uintptr_t>k.bag, "bag_back": <uintptr_t>k.bag_back,
         "bag_weights_back": <uintptr_t>k.bag_weights_back,
         "fm": <uintptr_t>k.fm, "fm_back": <uintptr_t>k.fm_back, "fm_weights_back": <uintptr_t>k.fm_weights_back,
+        "field_aware": <uintptr_t>k.field_aware, "field_aware_back": <uintptr_t>k.field_aware_back,
+        "field_aware_weights_back": <uintptr_t>k.field_aware_weights_back,
         "prefetch": <uintptr_t>k.prefetch,
         "sgd_rows": <uintptr_t>k.sgd_rows, "adagrad_rows": <uintptr_t>k.adagrad_rows,
         "adam_rows": <uintptr_t>k.adam_rows, "ftrl_rows": <uintptr_t>k.ftrl_rows,

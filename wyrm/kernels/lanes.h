@@ -29,6 +29,36 @@ WYRM_INLINE vec_t vec_permute(vec_t v, ivec_t at) {
 #endif
 }
 
+/* The first halves of a and of b, and the second halves: what two rows exchange in a transposition by blocks. */
+WYRM_INLINE vec_t vec_join_low(vec_t a, vec_t b) {
+#if WYRM_AVX512
+    return _mm512_shuffle_f32x4(a, b, 0x44);
+#elif WYRM_AVX2
+    return _mm256_permute2f128_ps(a, b, 0x20);
+#elif WYRM_SSE
+    return _mm_movelh_ps(a, b);
+#else
+    vec_t out = a;
+    int i;
+    for (i = 0; i < LANES / 2; i++) LANE(out, LANES / 2 + i) = LANE(b, i);
+    return out;
+#endif
+}
+WYRM_INLINE vec_t vec_join_high(vec_t a, vec_t b) {
+#if WYRM_AVX512
+    return _mm512_shuffle_f32x4(a, b, 0xee);
+#elif WYRM_AVX2
+    return _mm256_permute2f128_ps(a, b, 0x31);
+#elif WYRM_SSE
+    return _mm_movehl_ps(b, a);
+#else
+    vec_t out = b;
+    int i;
+    for (i = 0; i < LANES / 2; i++) LANE(out, i) = LANE(a, LANES / 2 + i);
+    return out;
+#endif
+}
+
 #if WYRM_SSE || WYRM_AVX2 || WYRM_AVX512
 WYRM_INLINE float wyrm_sum4(__m128 v) {
     v = _mm_add_ps(v, _mm_movehl_ps(v, v));

@@ -67,6 +67,8 @@ cdef extern from "lanes.h" nogil:
 
     vec_t vec_count()                                    # 0, 1, 2, ...
     vec_t vec_permute(vec_t v, ivec_t at)                # lane i becomes lane at[i]
+    vec_t vec_join_low(vec_t a, vec_t b)                 # the first halves of a and of b
+    vec_t vec_join_high(vec_t a, vec_t b)                # the second halves
     real_t vec_sum(vec_t v)
     real_t vec_largest(vec_t v)
     # The sums of four vectors each, stored to p and q or added there.

@@ -46,6 +46,19 @@ ctypedef struct slots_t:
     const row_t* slots           # [n], or NULL: slot i is position i
     bint add                     # false: the slots are distinct and the values are overwritten
 
+ctypedef struct fields_t:
+    # The field of each position of some bags.
+    const row_t* fields          # [n] by position, or with by_row [N] by table row; each in [0, n_fields)
+    dim_t n_fields
+    bint by_row
+
+ctypedef struct entry_t:
+    # A position of a bag, as the field-aware kernels lay it out.
+    const real_t* row
+    real_t weight
+    row_t field
+    row_t at                     # the position
+
 ctypedef struct update_t:
     # Rows of a parameter, their optimiser state and their gradients.
     real_t* value                # [N, D], rows `stride` apart
@@ -147,6 +160,12 @@ ctypedef struct kernels_t:
     void (*fm)(real_t* y, real_t* sums, const bags_t* b) noexcept nogil
     void (*fm_back)(const slots_t* s, const real_t* dy, const real_t* sums, const bags_t* b) noexcept nogil
     void (*fm_weights_back)(real_t* dw, const real_t* dy, const real_t* sums, const bags_t* b, bint add) noexcept nogil
+    # Field-aware factorisation machine; `room` is for b.n entries and n_fields row_t.
+    void (*field_aware)(real_t* y, entry_t* room, const bags_t* b, const fields_t* f) noexcept nogil
+    void (*field_aware_back)(const slots_t* s, const real_t* dy, entry_t* room, const bags_t* b,
+                             const fields_t* f) noexcept nogil
+    void (*field_aware_weights_back)(real_t* dw, const real_t* dy, entry_t* room, const bags_t* b, const fields_t* f,
+                                     bint add) noexcept nogil
     # Start fetching table rows into the cache.
     void (*prefetch)(const real_t* table, dim_t stride, dim_t D, const row_t* rows, dim_t n) noexcept nogil
     # Losses: value and d loss / d y_hat at once.
