@@ -25,8 +25,8 @@ cdef class OperatorNode(Node):
     cdef Node a, b, c            # operands, None where there are fewer
     cdef readonly Node table     # of a lookup
     cdef readonly Node rows_of   # the index of a lookup; the targets of a cross-entropy
-    cdef readonly Node fields_of # of a field-aware lookup: the index of fields, or …
-    cdef const row_t* row_fields # … the field of each row of the table
+    cdef readonly Node fields_of    # of a field-aware lookup: the index of fields, or …
+    cdef const row_t* row_fields    # … the field of each row of the table
     cdef object row_fields_kept
     cdef tuple pieces            # of a concatenation
     cdef float attr[2]
