@@ -5,29 +5,38 @@ from wyrm.parameter cimport storage_t
 from wyrm.replica cimport Replica
 
 cdef enum:
-    N_TIERS = 3
+    N_TIERS = 8
 
 ctypedef struct copy_t:
     # One parameter of which a thread trains a copy of its own.
     storage_t shared
+    storage_t* used              # the one of this thread's replica
     storage_t mine               # rows of stride cols + width, values first
     gradient_t* gradient         # of this thread
     float* base                  # mine, as it was at the last merge
+    float* last                  # [rows, cols] how far the last merge, of all threads, moved each row
+    float sums[8][2]             # by tier, decayed: changes . last and last . last
     dim_t width                  # floats of optimiser state per row
     uint32_t* touches            # [rows] steps that touched each row, while they are counted
     row_t* order                 # [rows] rows by tier
-    dim_t tiers[4]               # tier k is order[tiers[k]] to order[tiers[k + 1]]
+    dim_t tiers[9]               # tier k is order[tiers[k]] to order[tiers[k + 1]]
 
 cdef class PrivateCopies:
     cdef copy_t* copies
     cdef dim_t n
     cdef readonly size_t bytes
+    cdef dim_t n_threads
     cdef dim_t interval          # steps between two merges of the first tier
+    cdef dim_t due               # the step of the next merge
+    cdef dim_t merges
     cdef dim_t steps
     cdef bint counting
 
     cdef int take(self, Replica replica, size_t budget, dim_t n_threads) except -1
+    cdef void start(self) noexcept nogil
+    cdef void finish(self) noexcept nogil
     cdef void pull(self) noexcept nogil
+    cdef float share_of(self, const copy_t* copy, dim_t tier) noexcept nogil
     cdef void count(self) noexcept nogil
     cdef void rank(self) noexcept nogil
     cdef void hogwild_step(self) noexcept nogil

@@ -6,36 +6,50 @@ time to time adds what it changed to the shared values, and takes over what othe
 = w. The state of SGD and Adagrad consists of sums, for which the same rule is right.
 
 How often? Between two merges the threads all start from the same place and their steps add up, so a row that is
-updated too often in between overshoots. Merging everything often costs more than it saves, for most rows are rarely
-touched. So rows are merged in tiers, by how often the first steps touched them, each about equally many updates
-apart.
+updated too often in between overshoots: with two threads it may be moved twice as far as it should, with four it may
+swing ever wider. Three things keep that in bounds, without merging so often that it costs more than it saves.
+
+- The first steps, the largest under Adagrad, race on the shared rows, as Hogwild does. Meanwhile touches are counted.
+- Rows are merged in tiers, by how often those first steps touched them: the often touched ones often, each tier about
+  as many updates apart, and all of them more often at first.
+- Where changes undo what the merge before moved, threads hand on only a part of them. Let each thread close the part q
+  of a row's distance to its optimum between two merges, and hand on the share s of that: T threads move it by s T q of
+  the distance, and after that the next change is rho = q (1 - s T q) / (s T q) of the move. Overshooting shows as a
+  negative rho, and at rest, where the moves are noise, rho is -q, for noise is what a thread then undoes. A share of
+  1 / (2 T |rho|) leaves s T q at 1.5 in the first case and 0.5 in the second; both converge.
 """
 
 from libc.string cimport memcpy, memset
+from wyrm.kernels.dispatch cimport kernels
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 
 cdef enum:
-    # Steps whose touches are counted, and the updates of one row, over all threads, that may lie between two merges.
+    # Steps of each thread before it makes its copies.
     COUNTED = 512
-    UPDATES = 256
+
+    # Steps of all threads between two merges of the first tier, once they have grown so far: from FIRST steps of this
+    # thread on, a merge comes after 1 / GROWTH of the steps so far.
+    UPDATES = 128
+    FIRST = 8
+    GROWTH = 64
 
     # Each tier is touched this many times more rarely than the one before, and merged as much more rarely.
-    TIER = 8
+    TIER = 2
+
+# Decay, from merge to merge, of the sums that tell how far threads undo what the merge before did.
+cdef float MEMORY = 0.75
 
 
 cdef inline dim_t stride_of(const copy_t* copy) noexcept nogil:
     return copy.shared.cols + copy.width
 
 
-cdef void merge_run(float* shared, float* mine, float* base, dim_t n) noexcept nogil:
+cdef void merge_sums(float* shared, float* mine, float* base, dim_t n) noexcept nogil:
     cdef dim_t i
-    cdef float value
     for i in range(n):
-        value = shared[i] + (mine[i] - base[i])
-        shared[i] = value
-        mine[i] = value
-        base[i] = value
+        shared[i] += mine[i] - base[i]
+        mine[i] = base[i] = shared[i]
 
 
 cdef class PrivateCopies:
@@ -46,6 +60,7 @@ cdef class PrivateCopies:
         for i in range(self.n):
             wyrm_free(self.copies[i].mine.value)
             wyrm_free(self.copies[i].base)
+            wyrm_free(self.copies[i].last)
             wyrm_free(self.copies[i].touches)
             wyrm_free(self.copies[i].order)
         wyrm_free(self.copies)
@@ -60,7 +75,8 @@ cdef class PrivateCopies:
         if self.copies == NULL:
             raise MemoryError("no memory for a thread's copies of parameters")
         memset(self.copies, 0, count * sizeof(copy_t))
-        self.interval = max(UPDATES // n_threads, 8)
+        self.n_threads = n_threads
+        self.interval = max(UPDATES // n_threads, FIRST)
         taken = set()
         while True:
             best = -1
@@ -78,7 +94,7 @@ cdef class PrivateCopies:
             if width and storage.state == storage.value + storage.cols:
                 width -= storage.cols
             bytes = storage.rows * (storage.cols + width) * sizeof(float)
-            total = 2 * bytes + storage.rows * (sizeof(uint32_t) + sizeof(row_t))
+            total = 2 * bytes + storage.rows * (storage.cols * sizeof(float) + sizeof(uint32_t) + sizeof(row_t))
             if self.bytes + total > budget:
                 return 0
             copy = self.copies + self.n
@@ -87,31 +103,43 @@ cdef class PrivateCopies:
             copy.width = width
             copy.mine.value = <float*> wyrm_alloc(bytes)
             copy.base = <float*> wyrm_alloc(bytes)
+            copy.last = <float*> wyrm_alloc(storage.rows * storage.cols * sizeof(float))
             copy.touches = <uint32_t*> wyrm_alloc(storage.rows * sizeof(uint32_t))
             copy.order = <row_t*> wyrm_alloc(storage.rows * sizeof(row_t))
             copy.gradient = replica.gradients + best
             self.n += 1
-            if copy.mine.value == NULL or copy.base == NULL or copy.touches == NULL or copy.order == NULL:
+            if NULL in (copy.mine.value, copy.base, copy.last, copy.touches, copy.order):
                 raise MemoryError("no memory for a thread's copies of parameters")
             copy.mine.stride = stride_of(copy)
             copy.mine.state = NULL if width == 0 else copy.mine.value + storage.cols
             copy.mine.state_stride = 0 if width == 0 else stride_of(copy)
-            storage[0] = copy.mine
+            copy.used = storage
             self.bytes += total
 
-    cdef void pull(self) noexcept nogil:
-        """Start from the shared values, and count touches anew."""
-        cdef dim_t i, r, at
+    cdef void start(self) noexcept nogil:
+        """Race on the shared rows, and count who touches them."""
+        cdef dim_t i
         cdef copy_t* copy
-        self.steps = 0
+        self.steps = self.merges = self.due = 0
         self.counting = True
         for i in range(self.n):
             copy = self.copies + i
+            copy.used[0] = copy.shared
             memset(copy.touches, 0, copy.shared.rows * sizeof(uint32_t))
-            copy.tiers[0] = 0
-            copy.tiers[1] = copy.tiers[2] = copy.tiers[3] = copy.shared.rows
+
+    cdef void finish(self) noexcept nogil:
+        if not self.counting:
+            self.hogwild_merge(N_TIERS)
+
+    cdef void pull(self) noexcept nogil:
+        """Go on with copies of the shared values."""
+        cdef dim_t i, r, at
+        cdef copy_t* copy
+        for i in range(self.n):
+            copy = self.copies + i
+            memset(copy.sums, 0, sizeof(copy.sums))
+            memset(copy.last, 0, copy.shared.rows * copy.shared.cols * sizeof(float))
             for r in range(copy.shared.rows):
-                copy.order[r] = <row_t> r
                 at = r * stride_of(copy)
                 memcpy(copy.mine.value + at, copy.shared.value + r * copy.shared.stride,
                        copy.shared.cols * sizeof(float))
@@ -119,21 +147,29 @@ cdef class PrivateCopies:
                     memcpy(copy.mine.state + at, copy.shared.state + r * copy.shared.state_stride,
                            copy.width * sizeof(float))
             memcpy(copy.base, copy.mine.value, copy.shared.rows * stride_of(copy) * sizeof(float))
+            copy.used[0] = copy.mine
 
     cdef void hogwild_step(self) noexcept nogil:
-        """After the gradients of a step are there: count, and merge what is due."""
-        cdef dim_t tiers = 1
+        """After a step: count what it touched, or merge what is due."""
+        cdef dim_t tiers = 1, merge
+        self.steps += 1
         if self.counting:
             self.count()
-        self.steps += 1
-        if self.steps % self.interval:
-            return
-        if self.counting:
-            tiers = N_TIERS
-            if self.steps >= COUNTED:
+            if self.steps == COUNTED:
                 self.rank()
-        elif self.steps % (self.interval * TIER) == 0:
-            tiers = 2 if self.steps % (self.interval * TIER * TIER) else 3
+                self.pull()
+                self.counting = False
+                self.due = self.steps + FIRST
+            return
+        if self.steps < self.due:
+            return
+        self.due += min(self.interval, max(FIRST, self.steps // GROWTH))
+        # The first tier every time, the second every other time, the third every fourth, ...
+        self.merges += 1
+        merge = self.merges
+        while tiers < N_TIERS and merge % TIER == 0:
+            merge //= TIER
+            tiers += 1
         self.hogwild_merge(tiers)
 
     cdef void count(self) noexcept nogil:
@@ -167,26 +203,35 @@ cdef class PrivateCopies:
                 most = least
                 least //= TIER
             copy.tiers[N_TIERS] = at
-        self.counting = False
 
     cdef void hogwild_merge(self, dim_t tiers) noexcept nogil:
         """Add this thread's changes in the first tiers to the shared values and take over those of others.
 
         Races with the merges of other threads by design.
         """
-        cdef dim_t i, k, at
+        cdef dim_t i, k, t, at
         cdef row_t r
+        cdef float share
         cdef copy_t* copy
         for i in range(self.n):
             copy = self.copies + i
-            for k in range(copy.tiers[tiers]):
-                r = copy.order[k]
-                at = r * stride_of(copy)
-                if copy.shared.stride == stride_of(copy):
-                    merge_run(copy.shared.value + at, copy.mine.value + at, copy.base + at, stride_of(copy))
-                    continue
-                merge_run(copy.shared.value + r * copy.shared.stride, copy.mine.value + at, copy.base + at,
-                          copy.shared.cols)
-                if copy.width:
-                    merge_run(copy.shared.state + r * copy.shared.state_stride, copy.mine.state + at,
-                              copy.base + at + copy.shared.cols, copy.width)
+            for t in range(tiers):
+                share = self.share_of(copy, t)
+                copy.sums[t][0] *= MEMORY
+                copy.sums[t][1] *= MEMORY
+                for k in range(copy.tiers[t], copy.tiers[t + 1]):
+                    r = copy.order[k]
+                    at = r * stride_of(copy)
+                    kernels.merge_row(copy.shared.value + r * copy.shared.stride, copy.mine.value + at,
+                                      copy.base + at, copy.last + r * copy.shared.cols, copy.sums[t],
+                                      copy.shared.cols, share)
+                    if copy.width:
+                        merge_sums(copy.shared.state + r * copy.shared.state_stride, copy.mine.state + at,
+                                   copy.base + at + copy.shared.cols, copy.width)
+
+    cdef float share_of(self, const copy_t* copy, dim_t tier) noexcept nogil:
+        """How much of its changes to the rows of a tier the thread hands on, from 1 / n_threads to 1."""
+        cdef float undone = -2 * self.n_threads * copy.sums[tier][0]
+        if undone <= copy.sums[tier][1]:
+            return 1
+        return max(copy.sums[tier][1] / undone, <float> 1 / self.n_threads)

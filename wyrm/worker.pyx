@@ -10,7 +10,6 @@ from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.optim.state cimport set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
-from wyrm.private cimport N_TIERS
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
 from wyrm.tape cimport tape_backward, tape_forward
 
@@ -78,7 +77,7 @@ cdef class Worker:
     cdef void work(self) noexcept nogil:
         cdef dim_t n, since = 0
         if self.copies is not None:
-            self.copies.pull()
+            self.copies.start()
         while not wyrm_load(&self.control.control.stop):
             n = self.cursor.next()
             since += self.cursor.beside
@@ -94,7 +93,7 @@ cdef class Worker:
                 self.sync(since)
                 since = 0
         if self.copies is not None:
-            self.copies.hogwild_merge(N_TIERS)
+            self.copies.finish()
         self.sync(since)
 
     cdef void sync(self, dim_t n) noexcept nogil:

@@ -107,6 +107,7 @@ class Kernels:
             "field_aware_weights_back": (None, p, p, p, p, p, flag),
             "prefetch": (None, p, n, n, p, n),
             "loss": (None, p, p, p, p, n),
+            "merge_row": (None, p, p, p, p, p, n, real),
             "describe_rows": (None, POINTER(c_int32), POINTER(c_int32), POINTER(c_int), p, n),
             "unique_rows": (n, p, p, p, n, p, n),
         }
@@ -318,6 +319,14 @@ class Kernels:
             loss, slope = self.output(guard, y.shape, None), self.output(guard, y.shape, None)
             self.call(f"loss.{name}", loss, slope, y_hat, y, y.size)
         return loss, slope
+
+    def merge_row(self, shared, mine, base, last, sums, share):
+        """All four arrays and the sums, as they are afterwards."""
+        with Guarded() as guard:
+            arrays = [guard(array, self.dtype) for array in (shared, mine, base, last)]
+            sums = guard(sums, self.dtype)
+            self.call("merge_row", *arrays, sums, arrays[0].size, share)
+        return [*arrays, sums]
 
     def describe_rows(self, rows):
         rows = np.ascontiguousarray(rows, dtype=np.int32)

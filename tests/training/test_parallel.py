@@ -12,6 +12,7 @@ from training.problems import Machine, examples, same_bits
 
 import wyrm
 from wyrm.blas_threads import single_threaded_blas
+from wyrm.nn.losses import squared_error
 from wyrm.optim import FTRL, SGD, Adagrad, Adam
 
 OPTIMIZERS = [
@@ -67,13 +68,30 @@ def test_private_copies_are_as_good_as_one_thread(optimizer):
         assert run(n_threads) == pytest.approx(alone, rel=0.05)
 
 
+def test_threads_that_overshoot_together_hand_on_less():
+    """Between two merges each thread goes nearly all the way to the optimum: the sum of what they do diverges."""
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(size=(100_000, 4)), rng.normal(size=(100_000, 1))
+    target = x @ [[1.0], [-2.0], [3.0], [0.5]] + 0.1 * noise
+
+    def run(n_threads):
+        features, y = wyrm.InputNode(np.zeros((1, 4))), wyrm.InputNode([[0.0]])
+        weights = wyrm.ParameterNode(np.zeros((4, 1)))
+        loss = squared_error(features @ weights, y)
+        return wyrm.Trainer(loss, SGD(0.05), n_threads=n_threads).fit({features: x, y: target}, epochs=2).loss[-1]
+
+    alone = run(1)
+    for n_threads in (3, 8):
+        assert run(n_threads) < 1.05 * alone
+
+
 def test_nothing_a_thread_learned_is_lost_at_the_end_of_an_epoch():
     """With a constant gradient the order of the steps doesn't matter, so every one of them must be there."""
     index, table = wyrm.IndexInputNode([0]), wyrm.ParameterNode(np.zeros((5, 1)))
     weight = wyrm.ParameterNode(np.zeros((1, 1)))
     x = wyrm.InputNode([[0.0]])
     loss = wyrm.embedding_bag(table, index) + weight * x
-    n = 8000
+    n = 80_000
     rows = np.arange(n) % 5
     wyrm.Trainer(loss, SGD(1.0), n_threads=4).fit({index: rows, x: np.ones(n)}, epochs=1)
     # Merges race by design, and may lose an update now and then, but not a share of them.

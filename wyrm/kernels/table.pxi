@@ -179,6 +179,9 @@ ctypedef struct kernels_t:
     void (*catch_up_decay)(const update_t* u, const decay_clock_t* clock,
                            double decay, double shrinkage) noexcept nogil
     void (*catch_up_moments)(const update_t* u, const moment_clock_t* clock, int64_t now) noexcept nogil
+    # What one thread changed in its copy of a row goes into the shared row, and what others changed into the copy.
+    void (*merge_row)(real_t* shared, real_t* mine, real_t* base, real_t* last, real_t* sums,
+                      dim_t n, real_t share) noexcept nogil
     # Index lists.
     void (*describe_rows)(row_t* low, row_t* high, bint* increasing, const row_t* rows, dim_t n) noexcept nogil
     dim_t (*unique_rows)(row_t* unique, row_t* slots, row_t* buckets, dim_t n_buckets,
