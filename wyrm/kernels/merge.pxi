@@ -19,23 +19,23 @@ cdef void merge_row(real_t* shared, real_t* mine, real_t* base, real_t* last, re
     the merge before moved.  Lock-free: races on `shared` with other threads by design.
     """
     cdef vec_t part_of = vec_set1(share), agreement = vec_zero(), moved = vec_zero()
-    cdef vec_t s, m, b, l
+    cdef vec_t s, m, b, x
     cdef dim_t i = 0
     while i + LANES <= n:
-        s, m, b, l = vec_load(shared + i), vec_load(mine + i), vec_load(base + i), vec_load(last + i)
-        moved = vec_add(moved, merged(&s, &m, &b, &l, part_of, &agreement))
+        s, m, b, x = vec_load(shared + i), vec_load(mine + i), vec_load(base + i), vec_load(last + i)
+        moved = vec_add(moved, merged(&s, &m, &b, &x, part_of, &agreement))
         vec_store(shared + i, s)
         vec_store(mine + i, s)
         vec_store(base + i, s)
-        vec_store(last + i, l)
+        vec_store(last + i, x)
         i += LANES
     if i < n:
         s, m = vec_load_part(shared + i, n - i), vec_load_part(mine + i, n - i)
-        b, l = vec_load_part(base + i, n - i), vec_load_part(last + i, n - i)
-        moved = vec_add(moved, merged(&s, &m, &b, &l, part_of, &agreement))
+        b, x = vec_load_part(base + i, n - i), vec_load_part(last + i, n - i)
+        moved = vec_add(moved, merged(&s, &m, &b, &x, part_of, &agreement))
         vec_store_part(shared + i, s, n - i)
         vec_store_part(mine + i, s, n - i)
         vec_store_part(base + i, s, n - i)
-        vec_store_part(last + i, l, n - i)
+        vec_store_part(last + i, x, n - i)
     sums[0] += vec_sum(agreement)
     sums[1] += vec_sum(moved)
