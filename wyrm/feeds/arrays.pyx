@@ -14,7 +14,7 @@ from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
 from wyrm.replica cimport Replica
-from wyrm.feeds.prepare import dense_column, index_column, one_length
+from wyrm.feeds.prepare import dense_column, index_column, one_length, without_fields
 
 cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
@@ -41,7 +41,10 @@ cdef class ArrayFeed(Feed):
 
         - InputNode: array (n, cols), or (n,) where it has one column;
         - IndexInputNode: integer array (n,) or (n, k), a list of n lists, or (indices, offsets) with n + 1 offsets;
-        - (IndexInputNode, InputNode): a CSR matrix with n rows, its columns as indices and its values as weights.
+        - (IndexInputNode, InputNode): a CSR matrix with n rows, its columns as indices and its values as weights; or
+          (indices, values, offsets), in the order they are in;
+        - (IndexInputNode, IndexInputNode, InputNode), for indices that belong to fields: (indices, fields, values,
+          offsets), the first four of what :func:`wyrm.io.read_libffm` gives; or the same without values.
 
     Raises
     ------
@@ -57,6 +60,7 @@ cdef class ArrayFeed(Feed):
         cdef dim_t i
         if not isinstance(data, dict) or not data:
             raise TypeError(f"feed: expected a dict of input node to array, got {type(data).__name__}")
+        data = without_fields(data)
         self.random_access = True
         self.keys = []
         self.kept = []

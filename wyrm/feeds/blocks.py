@@ -1,11 +1,10 @@
 """Chunks of examples as they come, made into blocks of the size that threads want."""
 
 import numpy as np
-import scipy.sparse
 
 from wyrm.errors import describe
 from wyrm.feeds.arrays import ArrayFeed
-from wyrm.feeds.prepare import dense_column, index_column, one_length
+from wyrm.feeds.prepare import dense_column, index_column, one_length, without_fields
 from wyrm.leaf import IndexInputNode, InputNode
 
 # The first blocks are small, so that little data keeps several threads busy too, and each is twice the one before.
@@ -42,8 +41,7 @@ class Column:
             return self.rows
         if self.values is None:
             return self.rows, self.starts
-        shape = len(self), int(self.rows.max(initial=0)) + 1
-        return scipy.sparse.csr_matrix((self.values, self.rows, self.starts), shape=shape)
+        return self.rows, self.values, self.starts
 
 
 def join(columns):
@@ -97,6 +95,7 @@ def nodes_of(chunk):
 def columns_of(chunk, keys):
     """The columns of a dict, in the order of `keys`, and its number of examples."""
     nodes_of(chunk)
+    chunk = without_fields(chunk)
     if chunk.keys() != set(keys):
         names = [
             ", ".join(sorted(describe(node) for key in some for node in (key if isinstance(key, tuple) else (key,))))
@@ -119,7 +118,7 @@ def blocks_of(chunks, n_examples, batch_size, block_size):
     size = rounded_up(min(FIRST_BLOCK, block_size), batch_size)
     for number, chunk in enumerate(chunks):
         try:
-            keys = keys or (list(chunk) if isinstance(chunk, dict) else None)
+            keys = keys or (list(without_fields(chunk)) if isinstance(chunk, dict) else None)
             columns, n = columns_of(chunk, keys)
         except (TypeError, ValueError, IndexError) as error:
             error.add_note(f"in dict number {number} of an iterable, from 0")

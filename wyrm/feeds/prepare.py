@@ -35,6 +35,15 @@ def index_column(index, weights, values):
     rows; None without) and the number per example (0 with starts).
     """
     what = f"feed: {describe(index)}"
+    if weights is not None and isinstance(values, tuple) and len(values) == 3:
+        rows, factors, starts = values
+        rows, factors = as_rows(what, rows), _factors(what, weights, factors)
+        if rows.ndim != 1 or factors.shape != rows.shape:
+            raise ValueError(
+                f"{what} with weights: expected flat arrays with a weight per index, got shapes {rows.shape} and "
+                f"{factors.shape}"
+            )
+        return rows, as_starts(what, starts, len(rows)), factors, 0
     if hasattr(values, "tocsr") or weights is not None:
         return _csr_column(what, weights, values)
     if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[0]) == 1:
@@ -56,22 +65,57 @@ def index_column(index, weights, values):
 
 def _csr_column(what, weights, values):
     if not hasattr(values, "tocsr"):
-        raise TypeError(f"{what} with weights: expected a CSR matrix, got {type(values).__name__}")
+        raise TypeError(
+            f"{what} with weights: expected a CSR matrix or (indices, values, offsets), got {type(values).__name__}"
+        )
     if weights is None:
         raise TypeError(
             f"{what}: got a sparse matrix, whose values would be lost; give it to a pair (index, weights), or give the "
             f"indices alone as (X.indices, X.indptr)"
         )
-    if weights.shape[1] != 1:
-        raise ValueError(f"{what} with weights: expected {describe(weights)} to have one column")
     matrix = values.tocsr()
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
-    data = np.ascontiguousarray(matrix.data, dtype=np.float32)
-    if data.dtype.kind != "f" or not np.isfinite(data).all():
-        raise ValueError(f"{what} with weights: expected values that are finite in float32")
+    data = _factors(what, weights, matrix.data)
     return as_rows(what, matrix.indices), np.ascontiguousarray(matrix.indptr, dtype=np.int64), data, 0
+
+
+def _factors(what, weights, values):
+    """The weights of indices as contiguous float32."""
+    if weights.shape[1] != 1:
+        raise ValueError(f"{what} with weights: expected {describe(weights)} to have one column")
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} with weights: expected real numbers, got dtype {array.dtype}")
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(single).all():
+        raise ValueError(f"{what} with weights: expected values that are finite in float32")
+    return single
+
+
+def without_fields(data):
+    """The same data by keys of one or two nodes: an index node's fields, given beside it, get a key of their own."""
+    split = {}
+    for key, values in data.items():
+        if not (isinstance(key, tuple) and len(key) in (2, 3) and isinstance(key[1], IndexInputNode)):
+            split[key] = values
+            continue
+        if not isinstance(values, tuple) or len(values) != len(key) + 1:
+            names = "indices, fields, values" if len(key) == 3 else "indices, fields"
+            raise TypeError(
+                f"feed: {describe(key[1])}: expected ({names}, offsets), got "
+                f"{f'{len(values)} of them' if isinstance(values, tuple) else type(values).__name__}"
+            )
+        index, fields = key[:2]
+        rows, numbers, offsets = values[0], values[1], values[-1]
+        if len(key) == 3:
+            split[index, key[2]] = (rows, values[2], offsets)
+        else:
+            split[index] = (rows, offsets)
+        split[fields] = (numbers, offsets)
+    return split
 
 
 def as_rows(what, values):
