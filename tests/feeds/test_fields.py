@@ -88,7 +88,7 @@ def test_what_is_refused(graph, data):
         feed(indices)
     with pytest.raises(TypeError, match=r"expected \(indices, fields, offsets\), got 4 of them"):
         feed(indices, fields, values, offsets, key=key[:2])
-    with pytest.raises(ValueError, match="'fields'.* expected offsets that rise"):
+    with pytest.raises(ValueError, match=r"'fields'.* expected offsets that rise"):
         feed(indices, fields[:-1], values, offsets)
     with pytest.raises(ValueError, match="a weight per index"):
         feed(indices, fields, values[:-1], offsets)
