@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wyrm.models.factorization_machine import FactorizationMachineClassifier as FactorizationMachineClassifier
     from wyrm.models.factorization_machine import FactorizationMachineRegressor as FactorizationMachineRegressor
+    from wyrm.models.keyed_vectors import KeyedVectors as KeyedVectors
     from wyrm.models.linear_regression import LinearRegression as LinearRegression
     from wyrm.models.logistic_regression import LogisticRegression as LogisticRegression
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "FactorizationMachineClassifier": "factorization_machine",
     "FactorizationMachineRegressor": "factorization_machine",
+    "KeyedVectors": "keyed_vectors",
     "LinearRegression": "linear_regression",
     "LogisticRegression": "logistic_regression",
 }

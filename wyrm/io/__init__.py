@@ -2,6 +2,7 @@
 
 from wyrm.container import ModelFileError as ModelFileError
 from wyrm.io.errors import FormatError as FormatError
+from wyrm.io.errors import TruncatedError as TruncatedError
 from wyrm.io.libffm import LibffmData as LibffmData
 from wyrm.io.libffm import iter_libffm as iter_libffm
 from wyrm.io.libffm import read_libffm as read_libffm

@@ -99,6 +99,30 @@ def open_source(path: Source) -> Iterator[tuple[Any, str]]:
         yield content, found
 
 
+def fill(
+    buffer: memoryview,
+    stream: Any,
+    compression: str,
+    path: Source,
+    *,
+    line: int | None = None,
+    offset: int | None = None,
+) -> int:
+    """Read into `buffer` from a stream that `open_source` opened, and return how many bytes: 0 at the end.
+
+    A compressed file that is broken is a FormatError at `line` or `offset`.
+    """
+    try:
+        n: int | None = stream.readinto(buffer)
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if not compression or getattr(error, "errno", None) is not None:
+            raise
+        raise FormatError(name_of(path), line, None, f"intact {compression} data", str(error), offset) from error
+    if n is None:
+        raise BlockingIOError(f"{name_of(path)}: expected a file that blocks until it has data")
+    return n
+
+
 def blocks_of_lines(path: Source, line: Callable[[], int]) -> Iterator[tuple[bytearray, int, int]]:
     """Cut a file into blocks of whole lines, the last of which gets a newline where it has none.
 
@@ -124,15 +148,8 @@ def blocks_of_lines(path: Source, line: Callable[[], int]) -> Iterator[tuple[byt
         start = stop = 0
         is_first = True
         while True:
-            try:
-                with memoryview(text) as view, view[stop:] as free:
-                    n = stream.readinto(free)
-            except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-                if not compression or getattr(error, "errno", None) is not None:
-                    raise
-                raise FormatError(name_of(path), line(), None, f"intact {compression} data", str(error)) from error
-            if n is None:
-                raise BlockingIOError(f"{name_of(path)}: expected a file that blocks until it has data")
+            with memoryview(text) as view, view[stop:] as free:
+                n = fill(free, stream, compression, path, line=line())
             if n == 0:
                 break
             end = text.rfind(b"\n", stop, stop + n) + 1

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
-ROWS_AT_A_TIME = 8192
+from wyrm.io.target import create
 
-_OPEN: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+ROWS_AT_A_TIME = 8192
 
 
 def write_libsvm(
@@ -62,7 +58,7 @@ def write_libsvm(
         X.sum_duplicates()
     labels = _labels(y, X.shape[0])
     queries = None if qid is None else _column(qid, X.shape[0], "qid").astype(np.int64)
-    with _create(path) as file:
+    with create(path) as file:
         for rows in _slices(X.shape[0]):
             part = X[rows]
             numbers = (part.indices + np.int64(not zero_based)).tolist()
@@ -119,7 +115,7 @@ def write_libffm(
         raise ValueError(f"offsets: expected ascending numbers from 0 to {values.size}")
     if (indices < 0).any() or (fields < 0).any():
         raise ValueError("expected indices and fields that are not negative")
-    with _create(path) as file:
+    with create(path) as file:
         for rows in _slices(labels.size):
             ends = offsets[rows.start : rows.stop + 1]
             part = slice(ends[0], ends[-1])
@@ -156,13 +152,3 @@ def _lines(heads: list[str], features: list[str], offsets: np.ndarray) -> bytes:
     ends = offsets.tolist()
     rows = (" ".join([head, *features[start:stop]]) for head, start, stop in zip(heads, ends, ends[1:]))
     return ("\n".join(rows) + "\n").encode()
-
-
-@contextmanager
-def _create(path: str | os.PathLike[str] | IO[bytes]) -> Iterator[IO[bytes]]:
-    if not isinstance(path, str | os.PathLike):
-        yield path
-        return
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
-    with _OPEN.get(suffix, open)(path, "wb") as file:
-        yield file

@@ -1,0 +1,9 @@
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class TopK:
+    def __init__(self, n_queries: int, k: int) -> None: ...
+    def offer(self, scores: NDArray[np.float32], scale: NDArray[np.float32], first: int) -> None: ...
+    def take(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]: ...
