@@ -9,6 +9,8 @@ from wyrm.datasets import (
     fetch_movielens_1m,
     fetch_movielens_100k,
     fetch_text8,
+    fetch_word_analogies,
+    fetch_wordsim353,
 )
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -52,6 +54,13 @@ def test_text8(fetched):
     assert path.stat().st_size == 100_000_000
     with open(path, "rb") as file:
         assert file.read(20) == b" anarchism originate"
+
+
+def test_word_evaluation(fetched):
+    assert (
+        fetched(fetch_word_analogies).read_text().startswith(": capital-common-countries\nAthens Greece Baghdad Iraq\n")
+    )
+    assert "love\tsex\t6.77" in fetched(fetch_wordsim353).read_text()
 
 
 def test_movielens_100k(fetched):

@@ -35,8 +35,8 @@ def test_any_bits():
     bits = np.concatenate([bits, np.arange(1_000), 0x7F7FFFFF - np.arange(1_000)]).astype(np.uint32)
     values = bits.view(np.float32)
     check(values)
-    # NumPy's are the shortest there are.  Ours may have a digit more for powers of two, and where the shortest lies half
-    # way to the next float.
+    # NumPy's are the shortest there are.  Ours may have a digit more for powers of two, and where the shortest lies
+    # half way to the next float.
     for value, text in zip(values, texts(values)):
         if digits(text) > digits(str(value)) and np.frexp(value)[0] != 0.5:
             neighbours = [np.nextafter(value, np.float32(end)) for end in (0, np.inf)]

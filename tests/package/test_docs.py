@@ -21,6 +21,7 @@ PAGES = [
     "docs/performance.md",
     "docs/io.md",
     "docs/datasets.md",
+    "docs/vectors.md",
     "docs/api.md",
 ]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)

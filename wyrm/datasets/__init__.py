@@ -9,3 +9,5 @@ from wyrm.datasets.movielens import fetch_movielens_1m as fetch_movielens_1m
 from wyrm.datasets.movielens import fetch_movielens_100k as fetch_movielens_100k
 from wyrm.datasets.tables import TabularData as TabularData
 from wyrm.datasets.text8 import fetch_text8 as fetch_text8
+from wyrm.datasets.word_evaluation import fetch_word_analogies as fetch_word_analogies
+from wyrm.datasets.word_evaluation import fetch_wordsim353 as fetch_wordsim353
