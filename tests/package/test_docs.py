@@ -20,6 +20,7 @@ PAGES = [
     "docs/feeds.md",
     "docs/performance.md",
     "docs/io.md",
+    "docs/preprocessing.md",
     "docs/datasets.md",
     "docs/vectors.md",
     "docs/api.md",

@@ -48,7 +48,7 @@ RANKS = {
     "wyrm.datasets": 11,
     "wyrm.text": 11,
     "wyrm.models": 12,
-    "wyrm.preprocessing": 12,
+    "wyrm.preprocessing": 13,
     "wyrm.config": 13,
     "wyrm": 14,  # wyrm/__init__.py
     "wyrm.cli": 15,

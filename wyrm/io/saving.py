@@ -49,6 +49,16 @@ def save(model: Saveable, path: str | os.PathLike[str]) -> None:
     See Also
     --------
     load : gives the model back.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import wyrm.io
+    >>> from wyrm.preprocessing import CategoryEncoder
+    >>> path = os.path.join(tempfile.mkdtemp(), "encoder")
+    >>> wyrm.io.save(CategoryEncoder().fit([["red"], ["blue"]]), path)
+    >>> wyrm.io.load(path).transform([["blue"]]).toarray()
+    array([[0., 1., 0.]], dtype=float32)
     """
     kind = type(model)
     if public_class(kind.__name__) is not kind:
