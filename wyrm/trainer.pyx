@@ -389,7 +389,7 @@ class Trainer:
                 parameter.enter()
                 entered += 1
             with single_threaded_blas():
-                watch(runners, control, bar, callbacks, self)
+                watch(runners, control, bar, callbacks, self, feed.n_examples)
         finally:
             for parameter in parameters[:entered]:
                 parameter.leave()

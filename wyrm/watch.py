@@ -14,10 +14,50 @@ def checked_count(what, value, least=1):
     return int(value)
 
 
-def watch(workers, control, bar, callbacks, trainer):
+# Examples that one worker goes through in the calling thread; to start another may take longer.
+AT_ONCE = 4096
+
+
+class Gate:
+    """Knows which threads are at work, and keeps out those that come after it has been closed.
+
+    An exception such as Ctrl-C may leave ``Thread.start`` before the new thread has begun. It then begins at some later
+    time, and ``is_alive`` doesn't tell.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._closed = False
+
+    def enter(self):
+        with self._lock:
+            self._inside += not self._closed
+            return not self._closed
+
+    def leave(self):
+        with self._lock:
+            self._inside -= 1
+
+    def close(self):
+        """Let nobody in any more, and return when nobody is inside."""
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                with self._lock:
+                    self._closed = True
+                    if not self._inside:
+                        return
+                time.sleep(0.001)
+
+
+def watch(workers, control, bar, callbacks, trainer, n_examples):
     """Let every worker run on a thread of its own; return when all are done."""
+    gate = Gate()
+    if len(workers) == 1 and 0 <= n_examples <= AT_ONCE:
+        guarded(workers[0], control, gate)
+        return
     timed = [callback for callback in callbacks if callback.interval is not None]
-    threads = [threading.Thread(target=guarded, args=(worker, control), daemon=True) for worker in workers]
+    threads = [threading.Thread(target=guarded, args=(worker, control, gate), daemon=True) for worker in workers]
     due = [time.monotonic() + callback.interval for callback in timed]
     try:
         for thread in threads:
@@ -35,15 +75,17 @@ def watch(workers, control, bar, callbacks, trainer):
     except BaseException:
         # Whatever happened, also to start() and also a second Ctrl-C, no thread goes on behind the caller's back.
         control.stop()
-        while any(thread.is_alive() for thread in threads):
-            with contextlib.suppress(KeyboardInterrupt):
-                time.sleep(0.001)
+        gate.close()
         raise
 
 
-def guarded(worker, control):
+def guarded(worker, control, gate):
+    if not gate.enter():
+        return
     try:
         worker.run()
     except BaseException as error:
         worker.error = error
         control.stop()
+    finally:
+        gate.leave()
