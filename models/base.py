@@ -34,6 +34,9 @@ from wyrm.node import Node
 # Tables grow by more than is asked for, so that growing one column at a time stays cheap.
 GROWTH = 1.5
 
+# Passes over the data, and samples trained on, at least, where `epochs` doesn't say.
+EPOCHS, LEAST_STEPS = 10, 5000
+
 # Attributes of a fitted estimator that are numbers, as they are saved.
 FITTED = ("n_features_in_", "n_iter_", "_open", "_seed")
 
@@ -59,9 +62,10 @@ class SparseModel(BaseEstimator):
         raise NotImplementedError
 
     def _check_settings(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
+        for name in ("batch_size", "patience"):
             check_count(self, name)
-        check_count(self, "n_threads", optional=True)
+        for name in ("epochs", "n_threads"):
+            check_count(self, name, optional=True)
         check_choice(self, "optimizer", OPTIMIZERS)
         check_number(self, "validation_fraction", 0, 1, open=True)
         check_number(self, "l2")
@@ -195,7 +199,7 @@ class SparseModel(BaseEstimator):
             validation = self._feed(held_out, weighted, like)
         self.history_ = trainer.fit(
             feed,
-            epochs=self.epochs,
+            epochs=max(EPOCHS, -(-LEAST_STEPS // survey.n_rows)) if self.epochs is None else self.epochs,
             validation=validation,
             patience=self.patience if self.early_stopping else None,
             verbose=int(bool(self.verbose)),
@@ -385,6 +389,7 @@ class SparseModel(BaseEstimator):
             "fitted": {name: getattr(self, name) for name in FITTED},
             "targets": self._targets_to_json(),
             "history": asdict(self.history_),
+            "usual_value": self._scaling.usual,
             "optimizer": network,
         }
         if hasattr(self, "feature_names_in_"):
@@ -401,14 +406,13 @@ class SparseModel(BaseEstimator):
         model.history_ = History(**config["history"])
         if "feature_names" in config:
             model.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
-        model._restore(config["optimizer"], arrays)
+        model._scaling = Scaling(arrays.get("scaling.center"), arrays.get("scaling.scale"), config["usual_value"])
+        model._restore_network(config["optimizer"], arrays)
         return model
 
-    def _restore(self, network: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self._scaling = Scaling(arrays.get("scaling.center"), arrays.get("scaling.scale"))
-        values = {name: array for name, array in arrays.items() if "." not in name}
-        self._network = self._make_network(values)
-        self._network.set_state(network, arrays)
+    def _restore_network(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        self._network = self._make_network({name: array for name, array in arrays.items() if "." not in name})
+        self._network.set_state(config, arrays)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -422,9 +426,7 @@ class SparseModel(BaseEstimator):
         saved = state.pop("_saved_network", None)
         super().__setstate__(state)
         if saved is not None:
-            config, arrays = saved
-            self._network = self._make_network({name: array for name, array in arrays.items() if "." not in name})
-            self._network.set_state(config, arrays)
+            self._restore_network(*saved)
 
 
 def _taken(part: Part, rows: np.ndarray) -> Part:

@@ -77,9 +77,11 @@ class FactorizationMachineClassifier(_FactorizationMachine, Classifier):
     ----------
     n_factors : int, default 8
         Length of the vectors.
-    init_scale : float, default 0.01
+    init_scale : float, default 0.05
         Standard deviation of what the factors start from.
-    learning_rate, epochs, batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, \
+    learning_rate : float or schedule, default 0.02
+        Step of the optimiser.
+    epochs, batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, \
 validation_fraction, patience, warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
@@ -116,9 +118,9 @@ validation_fraction, patience, warm_start, n_threads, random_state, verbose
         self,
         *,
         n_factors: int = 8,
-        init_scale: float = 0.01,
-        learning_rate: float | Callable[[float], float] = 0.05,
-        epochs: int = 10,
+        init_scale: float = 0.05,
+        learning_rate: float | Callable[[float], float] = 0.02,
+        epochs: int | None = None,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         l2: float = 0.0,
@@ -160,9 +162,9 @@ class FactorizationMachineRegressor(_FactorizationMachine, Regressor):
 
     Parameters
     ----------
-    n_factors, init_scale
+    n_factors, init_scale, learning_rate
         As in :class:`wyrm.models.FactorizationMachineClassifier`.
-    learning_rate, epochs, batch_size, optimizer, l2, l1, standardize, early_stopping, validation_fraction, patience, \
+    epochs, batch_size, optimizer, l2, l1, standardize, early_stopping, validation_fraction, patience, \
 warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
@@ -200,9 +202,9 @@ warm_start, n_threads, random_state, verbose
         self,
         *,
         n_factors: int = 8,
-        init_scale: float = 0.01,
-        learning_rate: float | Callable[[float], float] = 0.05,
-        epochs: int = 10,
+        init_scale: float = 0.05,
+        learning_rate: float | Callable[[float], float] = 0.02,
+        epochs: int | None = None,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         l2: float = 0.0,

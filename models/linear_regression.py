@@ -38,15 +38,15 @@ warm_start, n_threads, random_state, verbose
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(1000, 2)) * [1, 1000]
     >>> model = LinearRegression(n_threads=1, random_state=0).fit(X, 3 * X[:, 0] - 0.002 * X[:, 1] + 7)
-    >>> model.coef_.round(3), round(model.intercept_, 2)
-    (array([ 3.   , -0.002]), 7.0)
+    >>> np.allclose(model.coef_, [3, -0.002], rtol=0.01), round(model.intercept_, 1)
+    (True, 7.0)
     """
 
     def __init__(
         self,
         *,
-        learning_rate: float | Callable[[float], float] = 0.05,
-        epochs: int = 10,
+        learning_rate: float | Callable[[float], float] = 0.1,
+        epochs: int | None = None,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         l2: float = 0.0,

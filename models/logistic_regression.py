@@ -20,10 +20,10 @@ class LogisticRegression(Classifier):
 
     Parameters
     ----------
-    learning_rate : float or schedule, default 0.05
+    learning_rate : float or schedule, default 0.1
         Step of the optimiser; a schedule of :mod:`wyrm.optim` follows the progress of :meth:`fit`.
-    epochs : int, default 10
-        Passes over the data.
+    epochs : int, optional
+        Passes over the data; default: 10, and with fewer than 500 samples as many as it takes to train 5,000 times.
     batch_size : int, default 1
         Samples per step.
     optimizer : {"adagrad", "sgd", "ftrl", "adam"}, default "adagrad"
@@ -75,20 +75,20 @@ class LogisticRegression(Classifier):
     >>> import numpy as np
     >>> from scipy.sparse import csr_matrix
     >>> from wyrm.models import LogisticRegression
-    >>> X = csr_matrix(np.random.default_rng(0).integers(0, 2, (1000, 20)))
-    >>> y = np.where(X[:, 0].toarray().ravel() + X[:, 1].toarray().ravel() > 1, "both", "not both")
-    >>> model = LogisticRegression(epochs=5, n_threads=1, random_state=0).fit(X, y)
-    >>> model.predict(X[:3])
-    array(['not both', 'both', 'not both'], dtype='<U8')
-    >>> model.score(X, y)
-    1.0
+    >>> bits = np.random.default_rng(0).integers(0, 2, (1000, 20))
+    >>> y = np.where(bits[:, 0] + bits[:, 1] == 2, "both", "not both")
+    >>> model = LogisticRegression(random_state=0).fit(csr_matrix(bits), y)
+    >>> model.predict(csr_matrix(bits[:3])), y[:3]
+    (array(['both', 'not both', 'not both'], dtype='<U8'), array(['both', 'not both', 'not both'], dtype='<U8'))
+    >>> model.score(csr_matrix(bits), y) > 0.95
+    True
     """
 
     def __init__(
         self,
         *,
-        learning_rate: float | Callable[[float], float] = 0.05,
-        epochs: int = 10,
+        learning_rate: float | Callable[[float], float] = 0.1,
+        epochs: int | None = None,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         l2: float = 0.0,

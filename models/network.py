@@ -17,11 +17,8 @@ from wyrm.trainer import Trainer
 # Threads are worth starting for so many examples each.
 EXAMPLES_PER_THREAD = 1000
 
-# Up to so many rows are predicted in the calling thread.
+# Up to so many sparse rows are predicted in the calling thread.
 AT_HAND = 256
-
-# Rows of an array predicted at a time.
-BATCH = 256
 
 
 class Graph(NamedTuple):
@@ -112,13 +109,14 @@ class Network:
         """The outputs for rows, float32 (n_rows, n_outputs)."""
         with self.lock:
             graph = self.graph(rows)
-            if rows.n_rows <= AT_HAND and rows.n_entries:
+            if rows.n_entries and rows.n_rows <= (1 if rows.dense else AT_HAND):
                 rows.lay(graph.inputs)
                 graph.score.forward()
                 return graph.score.value
             trainer = graph.trainer
             before = trainer.n_threads, trainer.batch_size
-            trainer.n_threads, trainer.batch_size = threads_for(rows.n_rows, n_threads), BATCH if rows.dense else 1
+            # Row by row: products of matrices round otherwise than those of rows, and a row's score should be its own.
+            trainer.n_threads, trainer.batch_size = threads_for(rows.n_rows, n_threads), 1
             try:
                 return trainer.predict(graph.score, rows.feed(graph.inputs))
             finally:

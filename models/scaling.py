@@ -9,6 +9,10 @@ from wyrm.models.inputs import BLOCK, DenseRows, Rows, SparseRows
 # A column's scale follows what is seen later only where that is so many times larger.
 MUCH_LARGER = 2.0
 
+# Of a sparse column, so many values of the usual size are taken to have been seen beside its own: of a column with a
+# single tiny value, the next one is hardly as tiny.
+USUAL_VALUES = 10.0
+
 
 class Moments:
     """Running sums over the columns of chunks of rows.
@@ -30,9 +34,9 @@ class Moments:
             assert isinstance(rows, DenseRows)
             for begin in range(0, rows.n_rows, BLOCK):
                 self._merge(rows.array[begin : begin + BLOCK].astype(np.float64))
-        elif rows.kind != "ones":
+        else:
             assert isinstance(rows, SparseRows)
-            self.plain = False
+            self.plain = self.plain and rows.kind == "ones"
             indices, data = rows.matrix.indices, rows.matrix.data.astype(np.float64)
             grown = max(rows.n_features - len(self.count), 0)
             self.count, self.mean, self.squares = (
@@ -50,12 +54,19 @@ class Moments:
         self.squares += ((block - mean) ** 2).sum(axis=0) + away * away * (before * n / self.count)
         self.mean += away * (n / self.count)
 
-    def spread(self) -> np.ndarray:
-        """The standard deviation, or root mean square, of each column; 0 where there is none."""
-        spread = np.sqrt(self.squares / np.maximum(self.count, 1))
-        if self.dense:  # what rounding leaves of a constant
-            spread[spread <= 1e-7 * np.abs(self.mean)] = 0
-        return spread
+    def usual(self) -> float:
+        """The size of values in most sparse columns."""
+        seen = self.count > 0
+        return float(np.sqrt(np.median(self.squares[seen] / self.count[seen]))) if seen.any() else 1.0
+
+    def spread(self, usual: float) -> np.ndarray:
+        """The standard deviation of dense columns, root mean square of sparse ones; 0 where there is none."""
+        if self.dense:
+            spread = np.sqrt(self.squares / np.maximum(self.count, 1))
+            spread[spread <= 1e-7 * np.abs(self.mean)] = 0  # what rounding leaves of a constant
+            return spread
+        squares = (self.squares + USUAL_VALUES * usual**2) / (self.count + USUAL_VALUES)
+        return np.where(self.count > 0, np.sqrt(squares), 0)
 
 
 class Scaling:
@@ -66,12 +77,15 @@ class Scaling:
     center : ndarray of float64 or None
         Means of dense columns; None of sparse ones, which keep their zeros.
     scale : ndarray of float64 or None
-        0 where only one value has been seen so far, which then stays as it is; None: ones throughout.
+        0 where no value, or only one, has been seen so far, which then stays as it is; None: ones throughout.
+    usual : float
+        The size of values in most sparse columns.
     """
 
-    def __init__(self, center: np.ndarray | None = None, scale: np.ndarray | None = None) -> None:
+    def __init__(self, center: np.ndarray | None = None, scale: np.ndarray | None = None, usual: float = 1.0) -> None:
         self.center = center
         self.scale = scale
+        self.usual = usual
 
     @classmethod
     def of(cls, moments: Moments, standardize: bool) -> "Scaling":
@@ -79,8 +93,9 @@ class Scaling:
         if not standardize:
             return cls(np.zeros(len(moments.mean)), np.ones(len(moments.mean))) if moments.dense else cls()
         if moments.dense:
-            return cls(moments.mean, moments.spread())
-        return cls() if moments.plain else cls(None, moments.spread())
+            return cls(moments.mean, moments.spread(1.0))
+        usual = moments.usual()
+        return cls() if moments.plain else cls(None, moments.spread(usual), usual)
 
     @property
     def dense(self) -> bool:
@@ -116,7 +131,7 @@ class Scaling:
             return None
         moments = Moments(n_features, self.dense)
         moments.update(rows)
-        spread = moments.spread()
+        spread = moments.spread(self.usual)
         if self.center is not None:
             spread = np.hypot(spread, np.where(moments.count > 0, moments.mean - self.center, 0))
         before = self.divisor(n_features)
