@@ -228,7 +228,7 @@ def _refuse_categories(X: Any) -> None:
         if any(word in text for word in ("category", "categorical", "enum", "str", "date", "time", "dur")):
             raise ValueError(
                 f"X: expected columns of numbers, but column {name!r} is {dtype}: could not convert it to float. "
-                f"Encode it first, such as with wyrm.preprocessing.CategoricalEncoder"
+                f"Encode it first, such as with wyrm.preprocessing.CategoryEncoder"
             )
 
 

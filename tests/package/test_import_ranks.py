@@ -17,6 +17,7 @@ RANKS = {
     "wyrm.sync": 0,
     "wyrm.threads": 0,
     "wyrm.container": 0,
+    "wyrm.metrics": 0,
     "wyrm.top_k": 0,  # the best of many scores
     "wyrm.blas": 1,
     "wyrm.indices": 1,
