@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wyrm.models.factorization_machine import FactorizationMachineClassifier as FactorizationMachineClassifier
     from wyrm.models.factorization_machine import FactorizationMachineRegressor as FactorizationMachineRegressor
+    from wyrm.models.field_aware import (
+        FieldAwareFactorizationMachineClassifier as FieldAwareFactorizationMachineClassifier,
+    )
+    from wyrm.models.field_aware import (
+        FieldAwareFactorizationMachineRegressor as FieldAwareFactorizationMachineRegressor,
+    )
     from wyrm.models.keyed_vectors import KeyedVectors as KeyedVectors
     from wyrm.models.linear_regression import LinearRegression as LinearRegression
     from wyrm.models.logistic_regression import LogisticRegression as LogisticRegression
@@ -14,6 +20,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "FactorizationMachineClassifier": "factorization_machine",
     "FactorizationMachineRegressor": "factorization_machine",
+    "FieldAwareFactorizationMachineClassifier": "field_aware",
+    "FieldAwareFactorizationMachineRegressor": "field_aware",
     "KeyedVectors": "keyed_vectors",
     "LinearRegression": "linear_regression",
     "LogisticRegression": "logistic_regression",

@@ -37,10 +37,6 @@ GROWTH = 1.5
 # Passes over the data, and samples trained on, at least, where `epochs` doesn't say.
 EPOCHS, LEAST_STEPS = 10, 5000
 
-# Attributes of a fitted estimator that are numbers, as they are saved.
-FITTED = ("n_features_in_", "n_iter_", "_open", "_seed")
-
-
 class SparseModel(BaseEstimator):
     """Base of the estimators over a matrix X.
 
@@ -54,6 +50,9 @@ class SparseModel(BaseEstimator):
     """
 
     _tables: tuple[str, ...] = ("linear",)
+
+    # Attributes of a fitted estimator that are numbers, as they are saved.
+    _fitted: tuple[str, ...] = ("n_features_in_", "n_iter_", "_open", "_seed")
 
     def _initial(self, n_features: int, n_outputs: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         raise NotImplementedError
@@ -386,7 +385,7 @@ class SparseModel(BaseEstimator):
                 arrays[name] = arrays[name][: self.n_features_in_]
         config = {
             "params": {name: to_json(name, value) for name, value in self.get_params(deep=False).items()},
-            "fitted": {name: getattr(self, name) for name in FITTED},
+            "fitted": {name: getattr(self, name) for name in self._fitted},
             "targets": self._targets_to_json(),
             "history": asdict(self.history_),
             "usual_value": self._scaling.usual,
@@ -400,7 +399,7 @@ class SparseModel(BaseEstimator):
     def _from_state(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         """The model that :meth:`_to_state` gave; the arrays may be read-only."""
         model = cls(**{name: from_json(value) for name, value in config["params"].items()})
-        for name in FITTED:
+        for name in cls._fitted:
             setattr(model, name, config["fitted"][name])
         model._targets_from_json(config["targets"])
         model.history_ = History(**config["history"])

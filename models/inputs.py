@@ -39,6 +39,7 @@ class SparseRows:
     """
 
     dense = False
+    n_fields = 0  # the entries name none
 
     def __init__(self, matrix: Any, kind: str) -> None:
         self.matrix = matrix
@@ -93,6 +94,7 @@ class DenseRows:
     """
 
     dense = True
+    n_fields = 0
     kind = "dense"
 
     def __init__(self, array: np.ndarray) -> None:

@@ -87,9 +87,13 @@ def to_json(name: str, value: Any) -> Any:
         return {"schedule": type(value).__name__, "fields": fields}
     if isinstance(value, dict):
         return {"pairs": [[to_json(name, key), to_json(name, one)] for key, one in value.items()]}
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iufb":
+        return {"array": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, (list, tuple)):
+        return {"list": [to_json(name, one) for one in value]}
     raise TypeError(
-        f"{name}={value!r} can't be saved: expected a number, a string, None, a dict or a schedule of wyrm.optim; "
-        f"pickle takes other things"
+        f"{name}={value!r} can't be saved: expected a number, a string, None, a list, a dict or a schedule of "
+        f"wyrm.optim; pickle takes other things"
     )
 
 
@@ -101,6 +105,10 @@ def from_json(value: Any) -> Any:
         fields = {name: from_json(one) for name, one in value["fields"].items()}
         schedule: Any = SCHEDULES[value["schedule"]]
         return schedule(**fields)
+    if isinstance(value, dict) and "array" in value:
+        return np.array(value["array"], dtype=value["dtype"])
+    if isinstance(value, dict) and "list" in value:
+        return [from_json(one) for one in value["list"]]
     if isinstance(value, dict):
         return {key: from_json(one) for key, one in value["pairs"]}
     return value

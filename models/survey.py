@@ -22,7 +22,7 @@ class Survey:
 
     Attributes
     ----------
-    n_rows, n_features : int
+    n_rows, n_features, n_fields : int
     moments : Moments
         Of the columns.
     summary : object
@@ -34,7 +34,7 @@ class Survey:
     """
 
     def __init__(self, parts: Iterable[Part], summary: Any) -> None:
-        self.n_rows = self.n_features = 0
+        self.n_rows = self.n_features = self.n_fields = 0
         self.weighted = False
         self.summary = summary
         rows = None
@@ -42,7 +42,7 @@ class Survey:
             if rows is None:
                 rows = part.rows.take(slice(0, 1))
                 self.moments = Moments(rows.n_features, rows.dense)
-            elif part.rows.dense != rows.dense or (rows.dense and rows.n_features != part.rows.n_features):
+            elif type(part.rows) is not type(rows) or (rows.dense and rows.n_features != part.rows.n_features):
                 raise ValueError(
                     f"X: expected all chunks to have the same columns, got one that is {_form(rows)} and one that is "
                     f"{_form(part.rows)}"
@@ -53,6 +53,7 @@ class Survey:
             summary.update(part.y, part.weight)
             self.n_rows += part.rows.n_rows
             self.n_features = max(self.n_features, part.rows.n_features)
+            self.n_fields = max(self.n_fields, part.rows.n_fields)
             self.weighted |= part.weight is not None
         if rows is None:
             raise ValueError("fit: expected at least one chunk (X, y), got none")
@@ -60,7 +61,8 @@ class Survey:
 
 
 def _form(rows: Rows) -> str:
-    return f"{'dense' if rows.dense else 'sparse'} with {rows.n_features} columns"
+    fields = f" in {rows.n_fields} fields" if rows.n_fields else ""
+    return f"{'dense' if rows.dense else 'sparse'} with {rows.n_features} columns{fields}"
 
 
 class Chunks:

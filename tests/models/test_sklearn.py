@@ -9,6 +9,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from wyrm.models import (
     FactorizationMachineClassifier,
     FactorizationMachineRegressor,
+    FieldAwareFactorizationMachineClassifier,
+    FieldAwareFactorizationMachineRegressor,
     LinearRegression,
     LogisticRegression,
 )
@@ -18,6 +20,8 @@ ESTIMATORS = [
     LinearRegression(),
     FactorizationMachineClassifier(),
     FactorizationMachineRegressor(),
+    FieldAwareFactorizationMachineClassifier(),
+    FieldAwareFactorizationMachineRegressor(),
 ]
 
 # What scikit-learn excuses its own SGDClassifier and SGDRegressor from: samples that are repeated are shuffled apart.
