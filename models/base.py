@@ -34,8 +34,9 @@ from wyrm.node import Node
 # Tables grow by more than is asked for, so that growing one column at a time stays cheap.
 GROWTH = 1.5
 
-# Passes over the data, and samples trained on, at least, where `epochs` doesn't say.
-EPOCHS, LEAST_STEPS = 10, 5000
+# Samples trained on, at least, where `epochs` doesn't say.
+LEAST_STEPS = 5000
+
 
 class SparseModel(BaseEstimator):
     """Base of the estimators over a matrix X.
@@ -50,6 +51,9 @@ class SparseModel(BaseEstimator):
     """
 
     _tables: tuple[str, ...] = ("linear",)
+
+    # Passes over the data, at least, where `epochs` doesn't say.
+    _epochs = 10
 
     # Attributes of a fitted estimator that are numbers, as they are saved.
     _fitted: tuple[str, ...] = ("n_features_in_", "n_iter_", "_open", "_seed")
@@ -198,7 +202,7 @@ class SparseModel(BaseEstimator):
             validation = self._feed(held_out, weighted, like)
         self.history_ = trainer.fit(
             feed,
-            epochs=max(EPOCHS, -(-LEAST_STEPS // survey.n_rows)) if self.epochs is None else self.epochs,
+            epochs=max(self._epochs, -(-LEAST_STEPS // survey.n_rows)) if self.epochs is None else self.epochs,
             validation=validation,
             patience=self.patience if self.early_stopping else None,
             verbose=int(bool(self.verbose)),

@@ -1,7 +1,7 @@
 """Field-aware factorisation machines."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class _FieldAware(_FactorizationMachine):
 
     _fitted = (*_FactorizationMachine._fitted, "n_fields_")
 
+    _epochs = 5
     _column_fields: np.ndarray | None  # None: entries name theirs
 
     def _check_settings(self) -> None:
@@ -160,9 +161,11 @@ than two."""
         config, arrays = super()._to_state()
         return config, arrays if self._column_fields is None else arrays | {"columns.fields": self._column_fields}
 
-    def _restore(self, network: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self._column_fields = arrays.get("columns.fields")
-        super()._restore(network, arrays)
+    @classmethod
+    def _from_state(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        model = super()._from_state(config, arrays)
+        model._column_fields = arrays.get("columns.fields")
+        return model
 
 
 class FieldAwareFactorizationMachineClassifier(_FieldAware, Classifier):
@@ -196,7 +199,9 @@ class FieldAwareFactorizationMachineClassifier(_FieldAware, Classifier):
     init_scale : float, default 0.01
         Standard deviation of what the factors start from.
     learning_rate : float or schedule, default 0.02
-    epochs : int, default 5
+        Step of the optimiser.
+    epochs : int, optional
+        Passes over the data; default: 5, and more where that is less than 5000 samples.
     batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, validation_fraction, patience, \
 warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
@@ -239,7 +244,7 @@ warm_start, n_threads, random_state, verbose
         fit_linear: bool = True,
         init_scale: float = 0.01,
         learning_rate: float | Callable[[float], float] = 0.02,
-        epochs: int = 5,
+        epochs: int | None = None,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         l2: float = 0.0,
@@ -328,7 +333,7 @@ random_state, verbose
         fit_linear: bool = True,
         init_scale: float = 0.01,
         learning_rate: float | Callable[[float], float] = 0.02,
-        epochs: int = 5,
+        epochs: int | None = None,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         l2: float = 0.0,
