@@ -1,18 +1,27 @@
-"""The most similar rows of a table, for many queries at once: BLAS on blocks, and a heap for each query."""
+"""The most similar rows of a table, for many queries at once: BLAS on blocks, and a heap for each query.
+
+The rows are shared out among threads, each of which calls BLAS for itself.  BLAS with threads of its own would wait for
+all of them after every block, and does so badly on a busy machine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
+from wyrm.blas_threads import single_threaded_blas
 from wyrm.models.vector_table import inverse_or_zero
+from wyrm.threads import usable_threads
 from wyrm.top_k import TopK
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 QUERIES = 128  # at a time
-SCORES = 1 << 19  # in a block: they are still in the cache when they are looked through
+SCORES = 1 << 18  # in a block: they are still in the cache when they are looked through
+WORTH_THREADS = 1 << 25  # products; below that starting threads takes longer
 
 
 def top_cosines(table: np.ndarray, norms: np.ndarray, queries: np.ndarray, k: int, start: int = 0) -> Found:
@@ -37,7 +46,8 @@ def top_cosines(table: np.ndarray, norms: np.ndarray, queries: np.ndarray, k: in
     sizes : ndarray of int64, shape (n_queries,)
         How many of them there are, which is less than k in a small table.
     """
-    return _top(table, norms, [queries], [], k, start, are_products=False)
+    rows, cosines, sizes = _top(table, norms, [queries], 0, k)
+    return rows + start, cosines, sizes
 
 
 def top_products(
@@ -47,46 +57,57 @@ def top_products(
 
     Each of these is a matrix with a row for each query.
     """
-    return _top(table, norms, positive, negative, k, 0, are_products=True)
+    return _top(table, norms, [*positive, *negative], len(positive), k)
 
 
-def _top(
-    table: np.ndarray,
-    norms: np.ndarray,
-    over: Sequence[np.ndarray],
-    under: Sequence[np.ndarray],
-    k: int,
-    start: int,
-    are_products: bool,
+def _top(table: np.ndarray, norms: np.ndarray, terms: Sequence[np.ndarray], n_positive: int, k: int) -> Found:
+    """`n_positive` of 0 is for plain cosines with the one term there is."""
+    queries = [np.ascontiguousarray(term, np.float32) for term in terms]
+    n_queries = len(queries[0])
+    search = partial(_search, table, inverse_or_zero(norms), queries, n_positive, min(k, len(table)))
+    n_products = len(queries) * n_queries * table.size
+    n_parts = max(1, min(usable_threads(), n_products // WORTH_THREADS, len(table)))
+    ends = [len(table) * i // n_parts for i in range(n_parts + 1)]
+    if n_parts == 1:
+        return search(0, len(table))
+    with single_threaded_blas(), ThreadPoolExecutor(n_parts) as pool:
+        found = list(pool.map(search, ends[:-1], ends[1:]))
+    return _merged(found, min(k, len(table)))
+
+
+def _search(
+    table: np.ndarray, inverse: np.ndarray, queries: list[np.ndarray], n_positive: int, k: int, start: int, stop: int
 ) -> Found:
-    n_queries = len(over[0])
-    k = min(k, len(table))
-    inverse = inverse_or_zero(norms)
-    parts = []
-    for first in range(0, n_queries, QUERIES):
-        some = slice(first, first + QUERIES)
-        queries = [np.ascontiguousarray(term[some], np.float32) for term in (*over, *under)]
-        heaps = TopK(len(queries[0]), k)
-        step = max(1024, SCORES // len(queries[0]))
-        for row, cosines, scale in _blocks(table, inverse, queries, step):
-            if are_products:
-                scores = products([c * scale for c in cosines[: len(over)]], [c * scale for c in cosines[len(over) :]])
-                heaps.offer(scores, np.ones_like(scale), start + row)
+    """The best of the rows from `start` to `stop`."""
+    n_queries = len(queries[0])
+    found: list[Found] = []
+    for first in range(0, max(n_queries, 1), QUERIES):
+        some = [term[first : first + QUERIES] for term in queries]
+        heaps = TopK(len(some[0]), k)
+        step = max(256, SCORES // max(len(some[0]), 1))
+        for row in range(start, stop, step):
+            rows = slice(row, min(row + step, stop))
+            block = np.asarray(table[rows], np.float32).T
+            cosines = [term @ block for term in some]
+            if n_positive:
+                cosines = [c * inverse[rows] for c in cosines]
+                scores = products(cosines[:n_positive], cosines[n_positive:])
+                heaps.offer(scores, np.ones(scores.shape[1], np.float32), row)
             else:
-                heaps.offer(cosines[0], scale, start + row)
-        parts.append(heaps.take())
-    if not parts:
-        return np.empty((0, k), np.int64), np.empty((0, k), np.float32), np.empty(0, np.int64)
-    rows, scores, sizes = (np.concatenate(arrays) for arrays in zip(*parts))
+                heaps.offer(cosines[0], inverse[rows], row)
+        found.append(heaps.take())
+    rows, scores, sizes = (np.concatenate(arrays) for arrays in zip(*found))
     return rows, scores, sizes
 
 
-def _blocks(
-    table: np.ndarray, inverse: np.ndarray, queries: list[np.ndarray], step: int
-) -> Iterator[tuple[int, list[np.ndarray], np.ndarray]]:
-    for row in range(0, len(table), step):
-        block = np.asarray(table[row : row + step], np.float32)
-        yield row, [query @ block.T for query in queries], inverse[row : row + step]
+def _merged(parts: Sequence[Found], k: int) -> Found:
+    """The best of what was found in parts of the table."""
+    rows, scores = (np.concatenate([part[i] for part in parts], axis=1) for i in range(2))
+    sizes = np.minimum(sum(part[2] for part in parts), k)
+    is_found = np.concatenate([np.arange(part[0].shape[1]) < part[2][:, np.newaxis] for part in parts], axis=1)
+    order = np.lexsort((rows, -scores, ~is_found))[:, :k]
+    take = partial(np.take_along_axis, indices=order, axis=1)
+    return take(rows), take(scores), sizes
 
 
 def products(over: Sequence[np.ndarray], under: Sequence[np.ndarray]) -> np.ndarray:

@@ -59,10 +59,10 @@ def evaluate_analogies(
     rows = np.array([[words[word] for word in questions[at][1]] for at in asked], np.int64).reshape(-1, 4)
     answers = dict(zip(asked, _answers(wv, rows, words, restrict_vocab, similarity_function, case_insensitive)))
     sections: list[Section] = [{"section": name, "correct": [], "incorrect": []} for name in names]
-    for at, (section, question) in enumerate(questions):
+    for at, (number, question) in enumerate(questions):
         if at in answers or dummy4unknown:
             kind = "correct" if answers.get(at) == question[3] else "incorrect"
-            sections[section][kind].append(question)
+            sections[number][kind].append(question)
     total = {
         kind: [question for section in sections for question in section[kind]] for kind in ("correct", "incorrect")
     }

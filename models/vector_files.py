@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from wyrm.container import ModelFileError, pack_strings, unpack_strings
 from wyrm.io.saving import load, save
 from wyrm.io.word2vec import read_binary, read_counts, read_text, write_counts, write_vectors
-from wyrm.models.vector_table import VectorTable
+from wyrm.models.vector_table import VectorTable, descending
 
 
 class VectorFiles(VectorTable):
@@ -136,18 +136,19 @@ class VectorFiles(VectorTable):
         if len(keys) != len(vectors):
             raise ValueError(f"expected a vector for each of {len(keys)} keys, there are {len(vectors)}")
         values = self.expandos.get(sort_attr)
-        if values is None and fvocab is not None:
-            raise ValueError(
-                f"fvocab: the keys have no attribute {sort_attr!r} to write; there are {sorted(self.expandos)}"
-            )
-        if values is not None:
-            order = np.argsort(-values, kind="stable")
+        if values is None:
+            if fvocab is not None:
+                raise ValueError(
+                    f"fvocab: the keys have no attribute {sort_attr!r} to write; there are {sorted(self.expandos)}"
+                )
+        else:
+            order = descending(values)
             values = values[order]
             if (order != np.arange(len(order))).any():
                 keys, vectors = [keys[i] for i in order], vectors[order]
+            if fvocab is not None:
+                write_counts(fvocab, keys, values.tolist(), append=append)
         header = (len(keys) if total_vec is None else total_vec, self.vector_size) if write_header else None
-        if fvocab is not None:
-            write_counts(fvocab, keys, values.tolist(), append=append)
         write_vectors(fname, keys, vectors, binary=binary, header=header, append=append)
 
     def save(self, fname: str | os.PathLike[str]) -> None:

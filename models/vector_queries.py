@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from numbers import Integral
 from operator import itemgetter
 from typing import Any
 
@@ -133,7 +132,7 @@ class VectorQueries(VectorFiles):
         --------
         most_similar_batch : many at once.
         """
-        if isinstance(topn, Integral) and topn < 1:
+        if topn is not None and topn < 1:
             return []
         terms, weights = [], []
         for sign, given in ((1.0, positive), (-1.0, negative)):
@@ -229,8 +228,8 @@ class VectorQueries(VectorFiles):
         return pairs[:topn]
 
     def _cosines(self, unit: np.ndarray, rows: slice) -> np.ndarray:
-        cosines: np.ndarray = self.vectors[rows] @ unit.astype(self.vectors.dtype)
-        return cosines * inverse_or_zero(self._filled_norms()[rows])
+        cosines = self.vectors[rows] @ unit.astype(self.vectors.dtype)
+        return np.multiply(cosines, inverse_or_zero(self._filled_norms()[rows]))
 
     def similar_by_key(self, key: Hashable, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
         """`most_similar` to one key."""
@@ -265,7 +264,7 @@ class VectorQueries(VectorFiles):
         ----------
         Levy and Goldberg, "Linguistic Regularities in Sparse and Explicit Word Representations", CoNLL 2014 (3CosMul).
         """
-        if isinstance(topn, Integral) and topn < 1:
+        if topn is not None and topn < 1:
             return []
         over, under = as_list(positive), as_list(negative)
         if not over:
@@ -277,7 +276,8 @@ class VectorQueries(VectorFiles):
             return products(*([self._cosines(term, rows).astype(np.float32) for term in terms] for terms in sides))
         queries = [[term[np.newaxis].astype(np.float32) for term in terms] for terms in sides]
         k = int(topn) + len(given)
-        found, scores, sizes = top_products(self.vectors[rows], self._filled_norms()[rows], *queries, k)
+        norms = self._filled_norms()[rows]
+        found, scores, sizes = top_products(self.vectors[rows], norms, queries[0], queries[1], k)
         return self._named(found[0, : sizes[0]].tolist(), scores[0, : sizes[0]].tolist(), given, int(topn))
 
     @staticmethod
@@ -285,7 +285,8 @@ class VectorQueries(VectorFiles):
         """Cosines of a vector, shape (vector_size,), with each row of a matrix; with a vector of zeros they are 0."""
         vector, rows = np.asarray(vector_1), np.asarray(vectors_all)
         lengths = np.linalg.norm(vector) * np.linalg.norm(rows, axis=1)
-        return np.divide(rows @ vector, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        cosines: np.ndarray = np.divide(rows @ vector, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        return cosines
 
     def distances(self, word_or_vector: Any, other_words: Iterable[Hashable] = ()) -> np.ndarray:
         """Cosine distances, 1 - similarity, from a key or vector to some keys, or to all if none are given."""
@@ -339,7 +340,8 @@ class VectorQueries(VectorFiles):
         neighbours = self.most_similar(wa, topn=topn)
         if not neighbours:
             raise ValueError(f"topn: expected 1 or more, got {topn}")
-        return self.similarity(wa, wb) / sum(similarity for _, similarity in neighbours)
+        total: float = sum(similarity for _, similarity in neighbours)
+        return self.similarity(wa, wb) / total
 
     def rank_by_centrality(self, words: Sequence[Hashable], use_norm: bool = True) -> list[tuple[float, Any]]:
         """Some keys by their similarity to the mean of all of them, the most similar first.

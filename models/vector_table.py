@@ -37,6 +37,11 @@ def norms_of(vectors: np.ndarray) -> np.ndarray:
     return norms
 
 
+def descending(values: np.ndarray) -> np.ndarray:
+    """The order that sorts values, the largest first; equal ones keep theirs."""
+    return len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
+
+
 class VectorTable:
     """Keys, a matrix with a row for each, and further attributes of keys."""
 
@@ -205,7 +210,8 @@ class VectorTable:
 
     def get_normed_vectors(self) -> np.ndarray:
         """All vectors, scaled to length 1; a new array of shape (n_keys, vector_size)."""
-        return self._vectors * inverse_or_zero(self._filled_norms())[:, np.newaxis].astype(self._vectors.dtype)
+        scale = inverse_or_zero(self._filled_norms()).astype(self._vectors.dtype)
+        return np.multiply(self._vectors, scale[:, np.newaxis])
 
     def unit_normalize_all(self) -> None:
         """Scale all vectors to length 1 for good."""
@@ -224,7 +230,7 @@ class VectorTable:
         int
             The row of the key.
         """
-        self.add_vectors([key], [vector])
+        self.add_vectors([key], np.asarray(vector)[np.newaxis])
         return self.key_to_index[key]
 
     def add_vectors(
@@ -363,7 +369,7 @@ class VectorTable:
         if "count" not in self.expandos:
             raise KeyError("the keys have no counts to sort by: set_vecattr(key, 'count', n) sets them")
         self.allocate_vecattrs()
-        order = np.argsort(-self.expandos["count"].astype(np.int64), kind="stable")
+        order = descending(self.expandos["count"])
         self.index_to_key = [self.index_to_key[i] for i in order]
         self.key_to_index = {key: i for i, key in enumerate(self.index_to_key)}
         self.expandos = {name: values[order] for name, values in self.expandos.items()}

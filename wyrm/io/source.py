@@ -8,7 +8,7 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -123,7 +123,7 @@ def fill(
     return n
 
 
-def blocks_of_lines(path: Source, line: Callable[[], int]) -> Iterator[tuple[bytearray, int, int]]:
+def blocks_of_lines(path: Source, line: Callable[[], int]) -> Generator[tuple[bytearray, int, int], None, None]:
     """Cut a file into blocks of whole lines, the last of which gets a newline where it has none.
 
     Parameters

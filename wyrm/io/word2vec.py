@@ -212,7 +212,7 @@ def _is_number(word: bytes) -> bool:
     return True
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes | bytearray) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
