@@ -51,31 +51,36 @@ _PLACES = [
     for distance in (4, 12, 22)
     for x, y in ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 ]
+_LINE = {"arrowstyle": "-", "color": "gray", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
 
 
 def _label(ax: Any, points: np.ndarray, names: list[str]) -> None:
-    """Write each name where it covers least of the points and of the names before."""
-    figure = ax.figure
-    figure.draw_without_rendering()  # lays out, so that places on the page are known
+    """Write each name where it covers least of the points and of names before; a line leads to those that are away."""
+    ax.figure.draw_without_rendering()  # lays out, so that places on the page are known
     dots = ax.transData.transform(points)
     taken = [np.concatenate([dots - 3, dots + 3], axis=1)]
     for point, name in zip(points, names):
-        best: Any = None
-        for dx, dy, horizontal, vertical in _PLACES:
-            text = ax.annotate(
-                name, point, (dx, dy), textcoords="offset points", ha=horizontal, va=vertical, fontsize=9
-            )
+        text = ax.annotate(name, point, (0, 0), textcoords="offset points", fontsize=9)
+        others = np.concatenate(taken)
+        places = {}
+        for place in _PLACES:
+            _move(text, place)
             box = text.get_window_extent().extents
-            covered = _overlap(box, np.concatenate(taken))
-            if best is None or covered < best[0]:
-                if best is not None:
-                    best[1].remove()
-                best = covered, text, box
-            else:
-                text.remove()
-            if best[0] == 0:
+            places[place] = _overlap(box, others), box
+            if places[place][0] == 0:
                 break
-        taken.append(best[2][np.newaxis])
+        best = min(places, key=lambda place: places[place][0])
+        text.remove()
+        where = {"horizontalalignment": best[2], "verticalalignment": best[3]}
+        line = _LINE if max(map(abs, best[:2])) > 4 else None
+        ax.annotate(name, point, best[:2], textcoords="offset points", fontsize=9, arrowprops=line, **where)
+        taken.append(places[best][1][np.newaxis])
+
+
+def _move(text: Any, place: tuple[float, float, str, str]) -> None:
+    text.set_position(place[:2])
+    text.set_horizontalalignment(place[2])
+    text.set_verticalalignment(place[3])
 
 
 def _overlap(box: np.ndarray, others: np.ndarray) -> float:

@@ -228,8 +228,9 @@ class VectorQueries(VectorFiles):
         return pairs[:topn]
 
     def _cosines(self, unit: np.ndarray, rows: slice) -> np.ndarray:
-        cosines = self.vectors[rows] @ unit.astype(self.vectors.dtype)
-        return np.multiply(cosines, inverse_or_zero(self._filled_norms()[rows]))
+        cosines: np.ndarray = self.vectors[rows] @ unit.astype(self.vectors.dtype)
+        cosines *= inverse_or_zero(self._filled_norms()[rows]).astype(cosines.dtype)
+        return cosines
 
     def similar_by_key(self, key: Hashable, topn: int | None = 10, restrict_vocab: int | None = None) -> Any:
         """`most_similar` to one key."""

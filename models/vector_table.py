@@ -211,7 +211,8 @@ class VectorTable:
     def get_normed_vectors(self) -> np.ndarray:
         """All vectors, scaled to length 1; a new array of shape (n_keys, vector_size)."""
         scale = inverse_or_zero(self._filled_norms()).astype(self._vectors.dtype)
-        return np.multiply(self._vectors, scale[:, np.newaxis])
+        units: np.ndarray = np.multiply(self._vectors, scale[:, np.newaxis])
+        return units
 
     def unit_normalize_all(self) -> None:
         """Scale all vectors to length 1 for good."""

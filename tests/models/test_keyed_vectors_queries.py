@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wyrm.models import KeyedVectors
+from wyrm.models.nearest import top_cosines
 from wyrm.top_k import TopK
 
 N, D = 300, 12
@@ -146,6 +147,25 @@ class TestBatch:
             cosines = units[10:] @ units[row]
             best = [i + 10 for i in np.argsort(-cosines, kind="stable")[:5] if i + 10 != row][:4]
             np.testing.assert_allclose([score for _, score in found], units[best] @ units[row], atol=1e-6)
+
+    @pytest.mark.parametrize("n_threads", [2, 3, 7])
+    def test_threads(self, n_threads, monkeypatch):
+        """Rows are shared out, and equal ones are found in their order all the same."""
+        monkeypatch.setattr("wyrm.models.nearest.WORTH_THREADS", 1)
+        monkeypatch.setattr("wyrm.models.nearest.usable_threads", lambda: n_threads)
+        vectors = np.random.default_rng(0).integers(-2, 3, (500, 3)).astype(np.float32)
+        units = vectors * 2.0 ** -np.ceil(np.log2(np.abs(vectors).sum(axis=1, keepdims=True) + 1))
+        wv = KeyedVectors.from_arrays(range(500), units.astype(np.float32))
+        wv.norms = np.ones(500, np.float32)
+        for k in (3, 100, 1000):
+            rows, cosines, sizes = top_cosines(wv.vectors, wv.norms, wv.vectors[:40], k)
+            scores = units @ units[:40].T
+            assert rows.shape == (40, min(k, 500))
+            assert (sizes == min(k, 500)).all()
+            np.testing.assert_array_equal(rows, np.argsort(-scores.T, axis=1, kind="stable")[:, :k])
+            np.testing.assert_array_equal(cosines, -np.sort(-scores.T, axis=1)[:, :k])
+        few = KeyedVectors.from_arrays(["a", "b"], np.eye(2, dtype=np.float32))
+        assert few.most_similar_batch(["a"], topn=5) == [[("b", 0.0)]]
 
     def test_nothing(self, wv):
         assert wv.most_similar_batch([]) == []

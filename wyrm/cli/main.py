@@ -14,6 +14,7 @@ from wyrm.cli.errors import UserError
 # In the order of `wyrm --help`.
 COMMANDS = {
     "config": "print version, instruction set, BLAS and threads",
+    "nearest": "print the keys whose vectors are most similar to those of some keys",
 }
 
 DESCRIPTION = "Sparse models on the CPU."

@@ -119,7 +119,8 @@ def read_text(
                 goes_on = promised == n_rows and limit != promised
             reader = table.reader
             while start < stop and not table.is_full:
-                if 2 * reader.vector_size > stop - start and text[start:stop].strip():
+                # Not even a row for what can't be there.
+                if reader.vector_size > stop - start + BLOCK and text[start:stop].strip():
                     expected = f"a key and {reader.vector_size} numbers"
                     raise FormatError(reader.name, reader.line, 1, expected, f"{stop - start} bytes")
                 start = reader.feed_lines(text, start, stop, table.room(2 if has_header else 8))
@@ -183,6 +184,23 @@ def read_binary(path: Source, *, limit: int | None = None, encoding: str = "utf-
     if sys.byteorder == "big":
         table.values.byteswap(inplace=True)
     return table.take()
+
+
+def format_of(path: Source) -> str:
+    """Guess by its first bytes what a file of vectors is: "safetensors", "binary", "text" or "glove"."""
+    with open_source(path) as (stream, compression):
+        begin = bytearray(BLOCK)
+        n = 0
+        with memoryview(begin) as view:
+            while n < BLOCK and (read := fill(view[n:], stream, compression, path, line=1)):
+                n += read
+    first, newline, rest = bytes(begin[:n]).partition(b"\n")
+    if begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") < 1 << 40:
+        return "safetensors"
+    if _HEADER.fullmatch(first + newline) is None:
+        return "glove"
+    words = rest.split(None, 2)
+    return "text" if not words or (len(words) > 1 and _is_number(words[1])) else "binary"
 
 
 def _header(line: bytes | bytearray, path: Source) -> tuple[int, int]:
