@@ -86,15 +86,15 @@ def _search(
         heaps = TopK(len(some[0]), k)
         step = max(256, SCORES // max(len(some[0]), 1))
         for row in range(start, stop, step):
-            rows = slice(row, min(row + step, stop))
-            block = np.asarray(table[rows], np.float32).T
+            part = slice(row, min(row + step, stop))
+            block = np.asarray(table[part], np.float32).T
             cosines = [term @ block for term in some]
             if n_positive:
-                cosines = [c * inverse[rows] for c in cosines]
+                cosines = [c * inverse[part] for c in cosines]
                 scores = products(cosines[:n_positive], cosines[n_positive:])
                 heaps.offer(scores, np.ones(scores.shape[1], np.float32), row)
             else:
-                heaps.offer(cosines[0], inverse[rows], row)
+                heaps.offer(cosines[0], inverse[part], row)
         found.append(heaps.take())
     rows, scores, sizes = (np.concatenate(arrays) for arrays in zip(*found))
     return rows, scores, sizes

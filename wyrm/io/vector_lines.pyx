@@ -1,4 +1,4 @@
-"""Word vectors in files, in plain memory and without the GIL: lines of ``key number number ...``, or key and raw floats."""
+"""Word vectors in files, in plain memory, without the GIL: lines of ``key number number ...``, or keys and raw floats."""
 
 from cpython.unicode cimport PyUnicode_Decode, PyUnicode_DecodeUTF8
 from libc.math cimport isfinite
@@ -103,7 +103,6 @@ cdef Fault read_vector(const char** text, const char** key_stop, float* values, 
         return TOO_FEW
     text[0] = at + (2 if at[0] == c"\r" else 1)
     return NONE
-
 
 
 cdef int64_t read_lines(const char** text, const char* stop, int64_t* line, Key* keys, float* values, int64_t n_rows,
@@ -261,11 +260,10 @@ cdef class VectorLines:
             raise
 
     cdef int refuse(self, Fault fault, const char* line, const char* at) except -1:
-        if fault == NONE:
-            return 0
         expected = _EXPECTED[fault].format(self.vector_size)
         found = word_at(at)
-        raise FormatError(self.name, self.line, at - line + 1, expected, repr(found) if found else "the end of the line")
+        found = repr(found) if found else "the end of the line"
+        raise FormatError(self.name, self.line, at - line + 1, expected, found)
 
 
 cdef str word_at(const char* at):
