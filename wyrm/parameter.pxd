@@ -27,12 +27,14 @@ cdef class HogwildParameter:
     cdef int running             # calls without the GIL that use the storage now
     cdef int moving              # set_state waits for them, and holds back new ones
     cdef wyrm_mutex mutex        # over the four above
+    cdef object borrowed         # the array that holds the values of a read-only parameter; else None
     cdef bint looked_up          # some graph reaches it by rows: its state is best interleaved
     cdef list optimizers         # weak references to the optimisers that share the state
     cdef object state_kind       # what the state means, such as "adagrad"; None: there is none
     cdef object __weakref__
 
     cdef int set_state(self, object kind, dim_t width, catch_up_fn catch_up, void* context) except -1
+    cdef int refuse_training(self) except -1
     cdef int enter(self) except -1
     cdef void leave(self) noexcept
     cdef int make_current(self) except -1

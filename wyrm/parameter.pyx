@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 from wyrm.memory cimport wyrm_alloc, wyrm_free
@@ -57,13 +57,17 @@ cdef class HogwildParameter:
     ----------
     value : array_like, shape (rows, cols)
         Initial values, finite real numbers; copied, as float32. At most 2**31 - 1 rows.
+    copy : bool, default True
+        False takes the values where they are, such as in a file that is mapped into memory: an array of float32 whose
+        rows lie one after the other. The parameter is then read-only, to predict with; that the values are finite is
+        not checked.
 
     Raises
     ------
     TypeError
         If the values are not real numbers.
     ValueError
-        If they are not two-dimensional, empty, or not finite in float32.
+        If they are not two-dimensional, empty, or not finite in float32; if they can't be taken where they are.
 
     Examples
     --------
@@ -74,7 +78,8 @@ cdef class HogwildParameter:
     (1000, 8)
     """
 
-    def __cinit__(self, value):
+    def __cinit__(self, value, copy=True):
+        cdef const float[:, ::1] view
         cdef object values = as_matrix(value, "HogwildParameter")
         cdef dim_t rows = values.shape[0], cols = values.shape[1]
         if rows > MAX_ROWS:
@@ -82,6 +87,17 @@ cdef class HogwildParameter:
         if values.size > sys.maxsize // 4:
             raise MemoryError(f"HogwildParameter: no memory for {rows} x {cols} float32 values")
         self.optimizers = []
+        if not copy:
+            if values.dtype != np.float32 or not (values.flags.c_contiguous and values.flags.aligned):
+                raise ValueError(f"HogwildParameter: expected contiguous float32 values to take them where they are, "
+                                 f"got dtype {values.dtype}, strides {values.strides} for shape {values.shape}")
+            view = self.borrowed = values
+            self.storage.value = <float*> &view[0, 0]
+            self.storage.rows = rows
+            self.storage.cols = cols
+            self.storage.stride = cols
+            self._describe_buffer()
+            return
         self.block = <float*> wyrm_alloc(rows * cols * sizeof(float))
         if self.block == NULL:
             raise MemoryError(f"HogwildParameter: no memory for {rows} x {cols} float32 values")
@@ -108,6 +124,8 @@ cdef class HogwildParameter:
     def __getbuffer__(self, Py_buffer* buffer, int flags):
         if not flags & PyBUF_STRIDES and self.storage.stride != self.storage.cols:
             raise BufferError("a parameter's values lie beside its optimiser's state: ask for a strided buffer")
+        if flags & PyBUF_WRITABLE and self.borrowed is not None:
+            raise BufferError("a parameter that was made with copy=False is read-only")
         wyrm_lock(&self.mutex)
         self.exports += 1
         wyrm_unlock(&self.mutex)
@@ -115,7 +133,7 @@ cdef class HogwildParameter:
         buffer.obj = self
         buffer.len = self.storage.rows * self.storage.cols * sizeof(float)
         buffer.itemsize = sizeof(float)
-        buffer.readonly = 0
+        buffer.readonly = self.borrowed is not None
         buffer.ndim = 2
         buffer.format = NULL
         if flags & PyBUF_FORMAT:
@@ -139,6 +157,7 @@ cdef class HogwildParameter:
     @value.setter
     def value(self, values):
         cdef object matrix = as_matrix(values, "HogwildParameter.value")
+        self.refuse_training()
         if matrix.shape != self.shape:
             raise ValueError(f"HogwildParameter.value: expected shape {self.shape}, got {matrix.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
@@ -200,6 +219,13 @@ cdef class HogwildParameter:
             optimizer.set_state(state, [larger])
         return larger
 
+    cdef int refuse_training(self) except -1:
+        """Raise if the values must not change."""
+        if self.borrowed is not None:
+            raise ValueError(f"{self!r} was made with copy=False, so it is read-only: to train, make one of a copy, "
+                             f"HogwildParameter(parameter.value)")
+        return 0
+
     cdef int make_current(self) except -1:
         """Make up what all rows have missed under a lazy optimiser."""
         if self.storage.catch_up != NULL:
@@ -232,6 +258,7 @@ cdef class HogwildParameter:
         The state goes beside the values, unless a live view holds the values in place or no graph looks rows up.
         """
         cdef bint waiting = True
+        self.refuse_training()
         wyrm_lock(&self.mutex)
         while self.moving:          # another thread is at it
             wyrm_unlock(&self.mutex)

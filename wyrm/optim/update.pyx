@@ -293,6 +293,7 @@ cdef class Optimizer:
             raise MemoryError(f"{self.rule}: no memory for a step over {len(parameters)} parameters")
         for i in range(len(parameters)):
             parameter = parameters[i]
+            parameter.refuse_training()
             state = self.claim(parameter)
             plan.states.append(state)
             target = plan.plan.targets + i
