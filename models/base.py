@@ -9,11 +9,12 @@ from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
+import scipy.sparse
 
 from wyrm.feeds import IterableFeed
 from wyrm.history import History
 from wyrm.leaf import ParameterNode
-from wyrm.models.inputs import Inputs, Rows, as_labels, as_rows, as_weights
+from wyrm.models.inputs import DenseRows, Inputs, Rows, SparseRows, as_labels, as_rows, as_weights
 from wyrm.models.names import check_feature_names, feature_names
 from wyrm.models.network import Network, threads_for
 from wyrm.models.scaling import Scaling
@@ -36,6 +37,10 @@ GROWTH = 1.5
 
 # Samples trained on, at least, where `epochs` doesn't say.
 LEAST_STEPS = 5000
+
+# Rows of the two sparse forms, for graphs that get a row's columns and values by hand.
+ONES = SparseRows(scipy.sparse.csr_matrix((1, 1)), "ones")
+WEIGHTED = SparseRows(scipy.sparse.csr_matrix((1, 1)), "weighted")
 
 
 class SparseModel(BaseEstimator):
@@ -244,14 +249,15 @@ class SparseModel(BaseEstimator):
         else:
             check_feature_names(self, X)
             part = self._part(X, y, sample_weight)
-            self._open = self._open or not self._scaling.dense
+            self._network.make_trainable()
+            self._network.use(make_optimizer(self))
+            self._open = not self._scaling.dense
             part = part._replace(rows=self._fitting(part.rows, grow=True))
             if part.rows.n_features > self.n_features_in_:
                 self._grow(part.rows.n_features)
             ratio = self._scaling.follow(part.rows, self.n_features_in_)
             if ratio is not None:
                 self._network.multiply_rows(self._tables, ratio)
-            self._network.use(make_optimizer(self))
         self._open = not self._scaling.dense
         weighted = part.weight is not None or self._has_class_weights()
         trainer = self._trainer(self._scaled(part.rows), weighted, part.rows.n_rows)
@@ -283,6 +289,7 @@ class SparseModel(BaseEstimator):
     def _go_on(self, survey: Survey) -> None:
         """Make ready to train the present model on this data."""
         self._fitting(survey.rows)
+        self._network.make_trainable()
         self._network.renew()
         self._network.use(make_optimizer(self))
 
@@ -299,19 +306,13 @@ class SparseModel(BaseEstimator):
         )
 
     def _grow(self, n_features: int) -> None:
-        """Room for more columns of X."""
-        capacity = self._network.parameters[self._tables[0]].shape[0]
+        """Room for more columns of X; rows of the tables that no column has yet are zero."""
+        before, capacity = self.n_features_in_, self._network.parameters[self._tables[0]].shape[0]
+        new = self._initial(n_features - before, self._n_outputs(), np.random.default_rng([self._seed, before]))
         if n_features > capacity:
-            capacity = max(n_features, int(GROWTH * capacity))
-            new = self._initial(capacity, self._n_outputs(), np.random.default_rng(self._seed))
-            config, arrays = self._network.state()
-            for name in [name for name in arrays if name.split(".")[0] in self._tables]:
-                old = arrays[name]
-                grown = new[name].copy() if name in new else np.zeros((capacity, old.shape[1]), np.float32)
-                grown[: len(old)] = old
-                arrays[name] = grown
-            self._network = self._make_network({name: arrays[name] for name in new})
-            self._network.set_state(config, arrays)
+            added = max(n_features, int(GROWTH * capacity)) - capacity
+            self._network.grow({name: np.zeros((added, new[name].shape[1]), np.float32) for name in self._tables})
+        self._network.set_rows({name: new[name] for name in self._tables}, before)
         self.n_features_in_ = n_features
 
     # --- Predicting --------------------------------------------------------------------------------------------------
@@ -320,6 +321,30 @@ class SparseModel(BaseEstimator):
         """Outputs of the graph, float64 (n_samples, n_outputs)."""
         self._check_fitted()
         return self._network.scores(self._known_rows(X), self.n_threads).astype(np.float64)
+
+    def _score_one(self, x: Any, values: Any) -> np.ndarray:
+        """Outputs of the graph for one row, float32 (1, n_outputs)."""
+        network = self.__dict__.get("_network")
+        if network is None:
+            self._check_fitted()
+        scaling = self._scaling
+        if scaling.center is not None:
+            row = np.asarray(x, dtype=np.float64)
+            if row.shape != scaling.center.shape or values is not None:
+                raise ValueError(
+                    f"{type(self).__name__} was fitted to an array: expected a row of shape {scaling.center.shape} "
+                    f"and no values, got shape {row.shape}"
+                )
+            row = ((row - scaling.center) * scaling.factors)[np.newaxis]
+            return network.score_one(DenseRows(row), None, row)
+        if not len(x) or (values is None and scaling.scale is None):
+            return network.score_one(ONES, x, None)
+        values = np.ones(len(x), dtype=np.float32) if values is None else np.asarray(values, dtype=np.float32)
+        if values.shape != (len(x),):
+            raise ValueError(f"expected a value for each column, shape {(len(x),)}, got shape {values.shape}")
+        if scaling.scale is not None:
+            values = values * scaling.factors.take(x)
+        return network.score_one(WEIGHTED, x, values.reshape(-1, 1))
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_network"):
@@ -414,7 +439,13 @@ class SparseModel(BaseEstimator):
         return model
 
     def _restore_network(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self._network = self._make_network({name: array for name, array in arrays.items() if "." not in name})
+        values = {}
+        for name, like in self._initial(1, self._n_outputs(), np.random.default_rng(0)).items():
+            values[name] = arrays[name]
+            n_rows = self.n_features_in_ if name in self._tables else len(like)
+            if values[name].ndim != 2 or values[name].shape[1] != like.shape[1] or len(values[name]) < n_rows:
+                raise ValueError(f"expected {name} of shape {(n_rows, like.shape[1])}, got {values[name].shape}")
+        self._network = self._make_network(values)
         self._network.set_state(config, arrays)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -54,12 +54,14 @@ class Network:
         make_target: Callable[[], Node],
         optimizer: Optimizer,
     ) -> None:
-        self.parameters = {name: HogwildParameter(value) for name, value in values.items()}
+        # Arrays that are read-only, such as those of a mapped file, stay where they are until the model is trained.
+        self.parameters = {name: HogwildParameter(value, copy=value.flags.writeable) for name, value in values.items()}
+        self._read_only = not all(value.flags.writeable for value in values.values())
+        self._saved: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None
         self.optimizer = optimizer
         self.lock = threading.Lock()
         self._score, self._loss, self._make_target = score, loss, make_target
         self._graphs: dict[tuple[str, bool], Graph] = {}
-        self._runs = 0
 
     # --- Graphs ------------------------------------------------------------------------------------------------------
 
@@ -94,6 +96,16 @@ class Network:
         """Forget the graphs, and with them what their trainers remember of earlier runs."""
         self._graphs.clear()
 
+    def make_trainable(self) -> None:
+        """Copy parameters that are read-only, and give the optimiser the state they were saved with."""
+        if self._read_only:
+            self._graphs.clear()
+            self.parameters = {name: HogwildParameter(parameter.value) for name, parameter in self.parameters.items()}
+            self._read_only = False
+        if self._saved is not None:
+            saved, self._saved = self._saved, None
+            self._give_state(*saved)
+
     def use(self, optimizer: Optimizer) -> None:
         """Go on with this optimiser; the state of the present one is kept where it means the same."""
         if type(optimizer) is type(self.optimizer) and optimizer.config == self.optimizer.config:
@@ -122,6 +134,22 @@ class Network:
             finally:
                 trainer.n_threads, trainer.batch_size = before
 
+    def score_one(self, rows: Rows, columns: Any, values: Any) -> np.ndarray:
+        """The outputs for one row of the form of `rows`, float32 (1, n_outputs), by the shortest way.
+
+        The engine checks columns and values.
+        """
+        with self.lock:
+            inputs, score = self.graph(rows)[:2]
+            if inputs.columns is not None:
+                inputs.columns.set_value(columns)
+            if inputs.values is not None:
+                inputs.values.set_value(values)
+            elif inputs.dense is not None:
+                inputs.dense.set_value(values)
+            score.forward()
+            return score.value
+
     # --- Size and state ----------------------------------------------------------------------------------------------
 
     def multiply_rows(self, names: tuple[str, ...], ratio: np.ndarray) -> None:
@@ -130,10 +158,24 @@ class Network:
             value = self.parameters[name].value
             value[: len(ratio)] *= ratio[:, np.newaxis]
 
+    def grow(self, rows: dict[str, np.ndarray]) -> None:
+        """Add rows to some parameters."""
+        self._graphs.clear()
+        for name, values in rows.items():
+            self.parameters[name] = self.parameters[name].grown(values, self.optimizer)
+
+    def set_rows(self, rows: dict[str, np.ndarray], begin: int) -> None:
+        """Give rows of some parameters, from `begin` on, these values."""
+        for name, values in rows.items():
+            self.parameters[name].value[begin : begin + len(values)] = values
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Values and optimiser state: what is JSON, and the arrays."""
-        saved = self.optimizer.get_state(list(self.parameters.values()))
         arrays = {name: np.array(parameter.value) for name, parameter in self.parameters.items()}
+        if self._saved is not None:
+            config, slots = self._saved
+            return config, arrays | slots
+        saved = self.optimizer.get_state(list(self.parameters.values()))
         kinds: dict[str, Any] = {}
         for name, one in zip(self.parameters, saved["parameters"]):
             if one is not None:
@@ -143,7 +185,18 @@ class Network:
         return config, arrays
 
     def set_state(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Take over the optimiser state that :meth:`state` gave."""
+        """Take over the optimiser state that :meth:`state` gave, when it is needed."""
+        slots = {}
+        for name, kind in config["parameters"].items():
+            for slot in kind["slots"]:
+                slots[f"{name}.{slot}"] = array = arrays[f"{name}.{slot}"]
+                if array.shape != self.parameters[name].shape:
+                    raise ValueError(
+                        f"expected {name}.{slot} of shape {self.parameters[name].shape}, got {array.shape}"
+                    )
+        self._saved = config, slots
+
+    def _give_state(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         parameters: list[Any] = []
         for name in self.parameters:
             kind = config["parameters"].get(name)

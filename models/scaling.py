@@ -86,6 +86,7 @@ class Scaling:
         self.center = center
         self.scale = scale
         self.usual = usual
+        self._factors: tuple[Any, np.ndarray] | None = None
 
     @classmethod
     def of(cls, moments: Moments, standardize: bool) -> "Scaling":
@@ -110,6 +111,14 @@ class Scaling:
             known = self.scale[:n] > 0
             divisor[:n][known] = self.scale[:n][known]
         return divisor
+
+    @property
+    def factors(self) -> np.ndarray:
+        """What each of the columns that have a scale is multiplied by, in float32."""
+        if self._factors is None or self._factors[0] is not self.scale:
+            assert self.scale is not None
+            self._factors = self.scale, (1 / self.divisor(len(self.scale))).astype(np.float32)
+        return self._factors[1]
 
     def apply(self, rows: Rows) -> Rows:
         """Rows as the graph gets them."""

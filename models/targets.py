@@ -1,8 +1,10 @@
 """What is predicted: a class (:class:`Classifier`) or a number (:class:`Regressor`)."""
 
+from math import exp
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import expit
 
 from wyrm.leaf import IndexInputNode, InputNode
 from wyrm.models.base import SparseModel
@@ -236,7 +238,7 @@ class Classifier(ClassifierMixin, SparseModel):
         """
         scores = self._scores(X)
         if scores.shape[1] == 1:
-            scores = np.hstack([np.zeros_like(scores), scores])
+            return np.hstack([expit(-scores), expit(scores)])
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         return scores / scores.sum(axis=1, keepdims=True)
 
@@ -253,6 +255,36 @@ class Classifier(ClassifierMixin, SparseModel):
         """
         scores = self._scores(X)
         return self.classes_[(scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)]
+
+    def predict_proba_one(self, x: Any, values: Any = None) -> Any:
+        """Probabilities for one row, in a few microseconds.
+
+        Parameters
+        ----------
+        x : array of int32 or int64, shape (n,)
+            The columns that the row has, each once. For a model that was fitted to an array: the row, an array of
+            numbers, shape (n_features_in_,).
+        values : array of float, shape (n,), optional
+            The values in these columns; default: ones.
+
+        Returns
+        -------
+        float or ndarray of float64, shape (n_classes,)
+            Of two classes, the probability of the second, ``classes_[1]``; of more, the probability of each.
+
+        Raises
+        ------
+        IndexError
+            If there is no such column.
+        ValueError
+            If shapes don't fit, or a value is not finite.
+        """
+        scores = self._score_one(x, values)
+        if scores.shape[1] == 1:
+            score = scores.item()
+            return 1 / (1 + exp(-score)) if score > 0 else 1 - 1 / (1 + exp(score))
+        scores = np.exp(scores[0].astype(np.float64) - scores.max())
+        return scores / scores.sum()
 
 
 class _Numbers:
@@ -356,3 +388,28 @@ class Regressor(RegressorMixin, SparseModel):
         """
         scores = self._scores(X)[:, 0]
         return self._target_mean + self._target_scale * scores
+
+    def predict_one(self, x: Any, values: Any = None) -> float:
+        """The prediction for one row, in a few microseconds.
+
+        Parameters
+        ----------
+        x : array of int32 or int64, shape (n,)
+            The columns that the row has, each once. For a model that was fitted to an array: the row, an array of
+            numbers, shape (n_features_in_,).
+        values : array of float, shape (n,), optional
+            The values in these columns; default: ones.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        IndexError
+            If there is no such column.
+        ValueError
+            If shapes don't fit, or a value is not finite.
+        """
+        score: float = self._score_one(x, values).item()
+        return self._target_mean + self._target_scale * score
