@@ -86,6 +86,7 @@ class Network:
 
     def trainer(self, rows: Rows, weighted: bool, *, n_threads: int | None, batch_size: int, seed: int) -> Trainer:
         """The trainer of these rows' graph, set up to train on them."""
+        self.make_trainable()
         trainer = self.graph(rows, weighted).trainer
         trainer.n_threads = threads_for(rows.n_rows, n_threads)
         trainer.batch_size = batch_size
@@ -154,18 +155,21 @@ class Network:
 
     def multiply_rows(self, names: tuple[str, ...], ratio: np.ndarray) -> None:
         """Multiply the first rows of some parameters by a number each."""
+        self.make_trainable()
         for name in names:
             value = self.parameters[name].value
             value[: len(ratio)] *= ratio[:, np.newaxis]
 
     def grow(self, rows: dict[str, np.ndarray]) -> None:
         """Add rows to some parameters."""
+        self.make_trainable()
         self._graphs.clear()
         for name, values in rows.items():
             self.parameters[name] = self.parameters[name].grown(values, self.optimizer)
 
     def set_rows(self, rows: dict[str, np.ndarray], begin: int) -> None:
         """Give rows of some parameters, from `begin` on, these values."""
+        self.make_trainable()
         for name, values in rows.items():
             self.parameters[name].value[begin : begin + len(values)] = values
 
