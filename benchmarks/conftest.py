@@ -13,10 +13,23 @@ from timing import control_ns
 ROUNDS = 9
 
 
+def takes_times(config):
+    return config.getoption("benchmark_enable") or not config.getoption("benchmark_disable")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where no times are taken, the small sizes tell whether results are right."""
+    if takes_times(config):
+        return
+    larger = {item for item in items if {"regular", "large"} & set(item.name.rstrip("]").replace("[", "-").split("-"))}
+    config.hook.pytest_deselected(items=list(larger))
+    items[:] = [item for item in items if item not in larger]
+
+
 @pytest.fixture(scope="session")
 def measuring(request):
     """Whether times are taken; if not, each benchmark only checks its result, on a few examples."""
-    return request.config.getoption("benchmark_enable") or not request.config.getoption("benchmark_disable")
+    return takes_times(request.config)
 
 
 @pytest.fixture
@@ -25,15 +38,25 @@ def steps_of(measuring):
     return lambda n: n if measuring else min(n, 64)
 
 
-@pytest.fixture
-def bare_loop():
-    """The class BareLoop: a C loop over a graph with nothing around it."""
+def compiled_or_skip(name):
     import compiled
 
     try:
-        return compiled.bare_loop()
+        return compiled.load(name)
     except ImportError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def bare_loop():
+    """The class BareLoop: a C loop over a graph with nothing around it."""
+    return compiled_or_skip("bare_loop").BareLoop
+
+
+@pytest.fixture(scope="session")
+def loops():
+    """The module kernel_loops: kernels called many times from C."""
+    return compiled_or_skip("kernel_loops")
 
 
 @pytest.fixture

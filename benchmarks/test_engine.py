@@ -38,9 +38,7 @@ IN_TABLE = {
 
 
 @pytest.fixture(params=["small", "regular", "large"])
-def size(request, measuring):
-    if request.param == "large" and not measuring:
-        pytest.skip("large is for measuring")
+def size(request):
     return request.param
 
 

@@ -17,9 +17,7 @@ N = 500_000
 
 
 @pytest.fixture(params=SIZES)
-def size(request, measuring):
-    if request.param == "large" and not measuring:
-        pytest.skip("large is for measuring")
+def size(request):
     return SIZES[request.param]
 
 

@@ -76,8 +76,6 @@ SIZES = {"small": 16_000, "regular": 4_000_000, "large": 256_000_000}  # bytes o
 @pytest.mark.parametrize("dim", [1, 16, 64])
 def test_row_limit(size, dim, measure, measuring):
     """Adagrad's rows, the bare limit; a step is a row."""
-    if size != "small" and not measuring:
-        pytest.skip("for measuring")
     n_rows = SIZES[size] // (8 * dim)
     rows = limits.random_rows(n_rows, 6_000 if measuring else 10)
     limit = limits.RowLimit([limits.Access(n_rows, dim, rows)], "Adagrad")

@@ -26,9 +26,6 @@ def make_rows(n_rows):
 
 @pytest.fixture(scope="module", params=SIZES)
 def rows(request):
-    measuring = request.config.getoption("benchmark_enable") or not request.config.getoption("benchmark_disable")
-    if request.param == "large" and not measuring:
-        pytest.skip("large is for measuring")
     n_rows, copies = SIZES[request.param]
     return make_rows(n_rows), copies
 

@@ -11,7 +11,7 @@ from steps import Factorisation, Linear, Regression
 from timing import by_turns, ratio
 
 CASES = {
-    "regression": (lambda rows, n: Regression(n=n), {"regular": 1}),
+    "regression": (lambda rows, n: Regression(n=n), {"small": 1}),
     "factorisation": (
         lambda rows, n: Factorisation(rows, n=n),
         {"small": 1_000, "regular": 10_000, "large": 1_000_000},
@@ -26,10 +26,8 @@ EXAMPLES = {"regression": 2_000_000, "factorisation": 500_000, "logistic-regress
 
 
 @pytest.fixture(params=[(case, size) for case, (_, sizes) in CASES.items() for size in sizes], ids="-".join)
-def make(request, measuring, steps_of):
+def make(request, steps_of):
     case, size = request.param
-    if size == "large" and not measuring:
-        pytest.skip("large is for measuring")
     build, sizes = CASES[case]
     return lambda: build(sizes[size], steps_of(EXAMPLES[case]))
 
