@@ -12,7 +12,7 @@ CODE := setup.py $(filter-out docs,$(FOLDERS))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-all demo lint format types bench isa sanitize sanitize-thread sdist wheel build clean
+.PHONY: help test test-all demo lint format types isa bench bench-peers bench-suite bench-check bench-baseline bench-compare sanitize sanitize-thread sdist wheel build clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -62,8 +62,27 @@ types: $(VENV)/built  ## mypy, and the stubs against the compiled modules
 	cd build/types && PYTHONPATH=. ../../$(PY) -P -m mypy.stubtest wyrm --mypy-config-file ../../pyproject.toml \
 		--allowlist ../../tests/package/stubtest_allowlist.txt $(ARGS)
 
-bench: $(VENV)/built  ## the benchmarks
-	$(PY) -m pytest --benchmark-enable -m "" benchmarks $(ARGS)
+# The peers have an environment of their own, over the other: what it lacks is found there, wyrm among it.
+PEERS := .venv-peers
+BENCH = $(if $(wildcard $(PEERS)/installed),$(PEERS)/bin/python,$(PY))
+
+bench: $(VENV)/built  ## where wyrm stands against peers and the machine: writes docs/benchmarks.md
+	$(BENCH) benchmarks/bench.py $(ARGS)
+
+bench-peers: $(VENV)/built  ## the libraries that benchmarks compare with, in .venv-peers
+	$(PY) benchmarks/setup_peers.py $(PEERS)
+
+bench-suite: $(VENV)/built  ## times of kernels, engine, training, readers (pytest-benchmark)
+	$(BENCH) -m pytest --benchmark-enable -m "" benchmarks $(ARGS)
+
+bench-check: $(VENV)/built  ## the results of the benchmarks, in small sizes; no times
+	$(PY) -m pytest benchmarks $(ARGS)
+
+bench-baseline: $(VENV)/built  ## keep what steps cost now, to compare with
+	$(PY) benchmarks/compare.py save $(ARGS)
+
+bench-compare: $(VENV)/built  ## fail if a step costs 10 % more than in the baseline
+	$(PY) benchmarks/compare.py check $(ARGS)
 
 isa: $(VENV)/built  ## the fast tests under each instruction set of this machine
 	for isa in $$($(PY) -c "import wyrm.kernels.dispatch as d; print(*d.available_instruction_sets())"); do \

@@ -48,6 +48,15 @@ ROWS = {
         1_200,
         100_000,
     ),
+    "fm-adagrad": Row(
+        "FM with bias and linear part, 39 of 100,000 x 16, Adagrad",
+        partial(Linear, n_factors=16, rule="Adagrad"),
+        None,
+        None,
+        None,
+        None,
+        100_000,
+    ),
     "rebuild": Row(
         "build of the factorisation graph + one step", Factorisation, 138_000, 1_070, 6_000, None, 20_000, how="rebuild"
     ),

@@ -1,0 +1,95 @@
+"""Who competes in what."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from contests import data, ours, theirs, words
+
+PACKAGES = {"sklearn": "scikit-learn"}  # where the name on PyPI differs from that of the import
+
+
+@dataclass(frozen=True)
+class Contest:
+    title: str
+    unit: str  # of what is gone through per second
+    data: Callable  # data(size)
+    size: int
+    entries: dict  # name to class; wyrm's is first
+    reported: dict = field(default_factory=dict)  # name to units per second that others state; not measured here
+    loss: str | None = None  # what its curves show
+
+
+CONTESTS = {
+    "lr": Contest(
+        "logistic regression, Census-Income",
+        "rows",
+        data.census,
+        199_523,
+        {
+            "wyrm": ours.LogisticRegression,
+            "wyrm, SGD": ours.LogisticRegressionSGD,
+            "scikit-learn": theirs.SGDClassifier,
+            "scikit-learn, the same SGD": theirs.PlainSGDClassifier,
+            "Vowpal Wabbit": theirs.VowpalWabbit,
+        },
+        {"xLearn": 1_600_000},
+        "log loss",
+    ),
+    "fm": Contest(
+        "factorisation machine of 16 factors, Census-Income",
+        "rows",
+        data.census,
+        199_523,
+        {"wyrm": ours.FactorizationMachine, "PyTorch": theirs.TorchFactorizationMachine},
+        {"xLearn": 860_000, "a loop in C by hand": 1_600_000},
+        "log loss",
+    ),
+    "fm-clicks": Contest(
+        "factorisation machine of 16 factors, 39 values of 1,000,000, zipfian",
+        "rows",
+        data.clicks,
+        200_000,
+        {"wyrm": ours.RareFactorizationMachine, "PyTorch": theirs.TorchFactorizationMachine},
+        {},
+        "log loss",
+    ),
+    "word2vec": Contest(
+        "Word2Vec, skip-gram, the first two million words of text8",
+        "words",
+        data.text8,
+        2_000_000,
+        {"wyrm": words.Word2Vec, "gensim": words.GensimWord2Vec},
+        {"pWord2Vec with MKL": 530_000},
+    ),
+    "word2vec-cbow": Contest(
+        "Word2Vec, CBOW, the first two million words of text8",
+        "words",
+        data.text8,
+        2_000_000,
+        {"wyrm": words.Word2VecBag, "gensim": words.GensimWord2VecBag},
+    ),
+    "libsvm": Contest(
+        "reading a libsvm file, Census-Income",
+        "bytes",
+        data.census_file,
+        100_000,
+        {"wyrm": ours.ReadLibsvm, "scikit-learn": theirs.LoadSvmlight},
+    ),
+}
+
+
+def package(entry):
+    """The package that an entry needs beside wyrm, or None."""
+    return getattr(entry, "package", None)
+
+
+def available(entry):
+    needed = package(entry)
+    return needed is None or importlib.util.find_spec(needed) is not None
+
+
+def version(entry):
+    needed = package(entry) or "wyrm"
+    return importlib.metadata.version(PACKAGES.get(needed, needed))
