@@ -2,7 +2,7 @@
 
     make bench                                    every section: about a quarter of an hour on a quiet machine
     make bench ARGS="--only contests curves"      some; the others stay as they are on the page
-    make bench ARGS="--quick --page /tmp/page.md" on little data, to see that it works
+    make bench ARGS="--quick --page page.md" on little data, to see that it works
 
 Each section is a script of this folder, which can be run by itself too. One that fails is named at the end, and its
 part of the page stays as it was. Last comes the comparison with the baseline, where one was saved: what got slower.

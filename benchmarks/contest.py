@@ -81,7 +81,7 @@ def section(name, measured, missing, turns):
     return "\n\n".join(text)
 
 
-def plot(path):
+def plot(path, folder):
     """Throughput of all contests measured so far, relative to wyrm's on as many threads."""
     import matplotlib
 
@@ -89,9 +89,9 @@ def plot(path):
     import matplotlib.pyplot as plt
 
     kept = {
-        name: json.loads((RESULTS / f"{name}.json").read_text())
+        name: json.loads((folder / f"{name}.json").read_text())
         for name in CONTESTS
-        if (RESULTS / f"{name}.json").exists()
+        if (folder / f"{name}.json").exists()
     }
     kept = {name: measured for name, measured in kept.items() if "1" in measured}
     if not kept:
@@ -145,25 +145,26 @@ def parse():
     parser.add_argument("--size", type=int, help="rows or words of the data (default: the contest's)")
     parser.add_argument("--update", metavar="PAGE", help="put the tables between the markers of a page")
     parser.add_argument("--plot", metavar="FILE", help="draw the throughputs; needs matplotlib")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="default: in build/benchmarks")
     return parser.parse_args()
 
 
 def main():
     options = parse()
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     for name in options.only:
         measured, missing = measure(name, options)
         if not measured:
             print(f"{CONTESTS[name].title}: left out. {' '.join(missing)}", file=sys.stderr)
             continue
-        (RESULTS / f"{name}.json").write_text(json.dumps(measured, indent=1))
+        (options.results / f"{name}.json").write_text(json.dumps(measured, indent=1))
         if options.update:
             report.fill(options.update, f"contest-{name}", section(name, measured, missing, options.turns))
         else:
             print(f"\n{CONTESTS[name].title}\n{report.aligned([HEADER, *lines(CONTESTS[name], measured)])}")
             print("\n".join(missing))
     if options.plot:
-        plot(options.plot)
+        plot(options.plot, options.results)
 
 
 if __name__ == "__main__":

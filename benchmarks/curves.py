@@ -8,6 +8,7 @@ Time that goes into validation is not counted. Only contests whose entries have 
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import report
 from contest import RESULTS
@@ -43,14 +44,14 @@ def lines(curves, n_threads):
         yield [name, n_threads, f"{best:.4f}", f"{seconds:.2f}", within]
 
 
-def plot(path):
+def plot(path, folder):
     """The curves of all contests measured so far."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    files = {name: RESULTS / f"curve-{name}.json" for name in COMPARED}
+    files = {name: folder / f"curve-{name}.json" for name in COMPARED}
     kept = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
     figure, axes = plt.subplots(1, len(kept), figsize=(5.2 * len(kept), 4.2), squeeze=False, layout="constrained")
     for axis, (name, curves) in zip(axes[0], kept.items()):
@@ -77,8 +78,9 @@ def main():
     parser.add_argument("--size", type=int, help="rows of the data (default: the contest's)")
     parser.add_argument("--update", metavar="PAGE", help="put the tables between the markers of a page")
     parser.add_argument("--plot", metavar="FILE", help="draw the curves; needs matplotlib")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="default: in build/benchmarks")
     options = parser.parse_args()
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     text = [report.machine()]
     for name in options.only:
         print(f"{COMPARED[name].title} …", file=sys.stderr, flush=True)
@@ -87,7 +89,7 @@ def main():
         if not curves:
             print(f"{COMPARED[name].title}: left out. {notes}", file=sys.stderr)
             continue
-        (RESULTS / f"curve-{name}.json").write_text(json.dumps(curves))
+        (options.results / f"curve-{name}.json").write_text(json.dumps(curves))
         found = list(lines(curves, options.threads))
         text += [f"**{COMPARED[name].title}**", report.table(HEADER, found), notes]
         if not options.update:
@@ -95,7 +97,7 @@ def main():
     if options.update:
         report.fill(options.update, "curves", "\n\n".join(filter(None, text)))
     if options.plot:
-        plot(options.plot)
+        plot(options.plot, options.results)
 
 
 if __name__ == "__main__":

@@ -67,3 +67,43 @@ def test_roofline(page):
     page.write_text("<!-- roofline: begin -->\n<!-- roofline: end -->\n")
     run("roofline.py", "--scale", 0.001, "--only", "lr-adagrad", "--no-machine", "--update", page)
     assert page.read_text().count("| LR, 39 of 100,000, Adagrad | ") == 1
+
+
+def test_contest(tmp_path):
+    """wyrm alone where nothing else is installed."""
+    pytest.importorskip("matplotlib")
+    page, plot = tmp_path / "page.md", tmp_path / "plot.svg"
+    page.write_text("<!-- contest-fm-clicks: begin -->\n<!-- contest-fm-clicks: end -->\n")
+    options = ["--only", "fm-clicks", "--size", 300, "--turns", 2, "--results", tmp_path / "results"]
+    run("contest.py", *options, "--update", page, "--plot", plot)
+    assert page.read_text().count(f"| wyrm {wyrm.__version__} |") == 1
+    figures = json.loads((tmp_path / "results" / "fm-clicks.json").read_text())["1"]
+    assert figures["wyrm"]["rate"] > 0
+    assert 0 < figures["wyrm"]["quality"]["AUC"] < 1
+    assert "</svg>" in plot.read_text()
+
+
+def test_curves(tmp_path):
+    pytest.importorskip("matplotlib")
+    page, plot = tmp_path / "page.md", tmp_path / "plot.svg"
+    page.write_text("<!-- curves: begin -->\n<!-- curves: end -->\n")
+    options = ["--only", "fm-clicks", "--size", 300, "--results", tmp_path / "results"]
+    run("curves.py", *options, "--update", page, "--plot", plot)
+    assert page.read_text().count(f"| wyrm {wyrm.__version__} |") == 1
+    assert "</svg>" in plot.read_text()
+
+
+def test_bench_writes_the_sections_it_is_asked_for(tmp_path):
+    pytest.importorskip("Cython")
+    page = tmp_path / "page.md"
+    run("bench.py", "--quick", "--only", "roofline", "--page", page)
+    text = page.read_text()
+    assert text.startswith("# Benchmarks\n")
+    assert text.partition("<!-- roofline: begin -->")[2].startswith("\nMachine: ")
+
+
+def test_growth(page):
+    page.write_text("<!-- growth: begin -->\n<!-- growth: end -->\n")
+    run("growth.py", "--scale", 0.0001, "--only", "values per row", "threads", "--update", page)
+    assert page.read_text().count("| ns per example | ") == 2
+    assert " for each value (R²" in page.read_text()

@@ -32,6 +32,14 @@ class Rows:
         return self.rows.shape[1]
 
     @cached_property
+    def fields(self):
+        """The field of each column of X."""
+        found = np.zeros(self.n_features, dtype=np.int32)
+        for rows in (self.rows, self.held_out_rows):
+            found[rows] = np.arange(self.n_fields)
+        return found
+
+    @cached_property
     def X(self):
         return one_hot(self.rows, self.n_features)
 

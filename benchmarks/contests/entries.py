@@ -55,6 +55,15 @@ CONTESTS = {
         {},
         "log loss",
     ),
+    "ffm": Contest(
+        "field-aware factorisation machine of 4 factors, Census-Income",
+        "rows",
+        data.census,
+        199_523,
+        {"wyrm": ours.FieldAwareFactorizationMachine, "Vowpal Wabbit": theirs.FieldAwareVowpalWabbit},
+        {"xLearn": 222_000},
+        "log loss",
+    ),
     "word2vec": Contest(
         "Word2Vec, skip-gram, the first two million words of text8",
         "words",

@@ -79,6 +79,18 @@ class FactorizationMachine(Estimator):
         return FactorizationMachineClassifier(n_factors=16, epochs=epochs, n_threads=self.n_threads, random_state=0)
 
 
+class FieldAwareFactorizationMachine(Estimator):
+    epochs = 2
+    settings = "4 factors, its default settings: Adagrad, batches of 1; two epochs"
+
+    def make(self, epochs):
+        from wyrm.models import FieldAwareFactorizationMachineClassifier
+
+        return FieldAwareFactorizationMachineClassifier(
+            n_factors=4, fields=self.data.fields, epochs=epochs, n_threads=self.n_threads, random_state=0
+        )
+
+
 class RareFactorizationMachine(FactorizationMachine):
     """One epoch: values that come once or twice are learnt by heart in more."""
 

@@ -18,6 +18,7 @@ PAGES = [
     "docs/optimisers.md",
     "docs/training.md",
     "docs/feeds.md",
+    "docs/benchmarks.md",
     "docs/performance.md",
     "docs/io.md",
     "docs/preprocessing.md",
