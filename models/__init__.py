@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wyrm.models.keyed_vectors import KeyedVectors as KeyedVectors
     from wyrm.models.linear_regression import LinearRegression as LinearRegression
     from wyrm.models.logistic_regression import LogisticRegression as LogisticRegression
+    from wyrm.models.word2vec import Word2Vec as Word2Vec
 
 # Imported when first asked for: they bring in scikit-learn, where it is installed, which takes its time.
 _MODULES = {
@@ -25,6 +26,7 @@ _MODULES = {
     "KeyedVectors": "keyed_vectors",
     "LinearRegression": "linear_regression",
     "LogisticRegression": "logistic_regression",
+    "Word2Vec": "word2vec",
 }
 
 __all__ = sorted(_MODULES)

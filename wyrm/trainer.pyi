@@ -30,6 +30,7 @@ class Trainer:
     batch_size: int
     seed: int
     deterministic: bool
+    reduction: str
     history: History
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Trainer:
         batch_size: int = 1,
         seed: int = 0,
         deterministic: bool = False,
+        reduction: str = "mean",
     ) -> None: ...
     def fit(
         self,

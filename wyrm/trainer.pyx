@@ -68,6 +68,9 @@ class Trainer:
         Examples per step.
     seed : int, default 0
         Orders the examples of each epoch.
+    reduction : {"mean", "sum"}, default "mean"
+        What becomes of the losses of the examples in a batch. With "sum" the learning rate is that of single examples,
+        whatever the batch size. A loss that reduces the batch itself is not changed by it.
     deterministic : bool, default False
         Give up Hogwild's races: the same parameters bit for bit for any number of threads, given seed and batch size.
         Pays with larger batches only, which the threads share; needs a feed over arrays.
@@ -96,7 +99,7 @@ class Trainer:
     (array([[3.]], dtype=float32), array([[5.]], dtype=float32))
     """
 
-    def __init__(self, loss, optimizer, n_threads=None, batch_size=1, seed=0, deterministic=False):
+    def __init__(self, loss, optimizer, n_threads=None, batch_size=1, seed=0, deterministic=False, reduction="mean"):
         if not isinstance(loss, OperatorNode):
             raise TypeError(f"Trainer: expected an operation as loss, got {type(loss).__name__}")
         if not (<OperatorNode> loss).learns:
@@ -109,6 +112,9 @@ class Trainer:
         self.batch_size = checked_count("batch_size", batch_size)
         self.seed = checked_count("seed", seed, least=0)
         self.deterministic = bool(deterministic)
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"Trainer: expected reduction \"mean\" or \"sum\", got {reduction!r}")
+        self.reduction = reduction
         self.history = History()
         self._teams = {}
         self._partial_fits = 0
@@ -276,6 +282,9 @@ class Trainer:
         cdef Feed source = as_feed(feed)
         if source.n_examples < 0:
             return np.concatenate([self.predict(node, block) for _, block in source.blocks(self.batch_size)])
+        if source.scattered and self.batch_size > 1:
+            raise ValueError(f"Trainer.predict: {type(source).__name__} leaves examples out, so it needs a trainer with "
+                             f"batch_size=1")
         output = np.full((source.n_examples, node.shape[1]), np.nan, dtype=np.float32)
         self._run(node, source, PREDICT, None, None, (), 0, 0, output)
         return output
@@ -293,6 +302,7 @@ class Trainer:
         parameters = [node.parameter for node in self.loss.parameters()]
         record = {
             "batch_size": self.batch_size, "seed": self.seed, "deterministic": self.deterministic,
+            "reduction": self.reduction,
             "optimizer": repr(self.optimizer), "history": asdict(self.history), "partial_fits": self._partial_fits,
             "fit": None,
         }
@@ -329,7 +339,8 @@ class Trainer:
             If it is no whole checkpoint, or of another graph or optimiser.
         """
         values, states, record = read_checkpoint(path)
-        trainer = cls(loss, optimizer, n_threads, record["batch_size"], record["seed"], record["deterministic"])
+        trainer = cls(loss, optimizer, n_threads, record["batch_size"], record["seed"], record["deterministic"],
+                      record["reduction"])
         parameters = [node.parameter for node in loss.parameters()]
         shapes = [tuple(array.shape) for array in values["last"]]
         if shapes != [parameter.shape for parameter in parameters]:
@@ -456,6 +467,7 @@ class Trainer:
             worker.control = control
             worker.replica = replica
             worker.kind = <work_kind> kind
+            worker.summed = self.reduction == "sum"
             worker.cursor = feed.cursor(replica, leaves, self.batch_size)
             worker.cursor.stopped = &control.control.stop
             if kind == PREDICT:

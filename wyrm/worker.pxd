@@ -38,6 +38,7 @@ cdef class Worker:
     cdef PrivateCopies copies    # None: it works on the shared parameters alone
     cdef settings_t settings     # the optimiser's, with this thread's learning rate
     cdef work_kind kind
+    cdef bint summed             # the losses of a batch are added up, not averaged
     cdef float[:, ::1] output    # of PREDICT
     cdef readonly double loss    # sum over examples
     cdef readonly dim_t examples

@@ -151,7 +151,7 @@ cdef class Worker:
         # A root with a row per example is averaged over the batch; one that reduces the batch says itself how, and
         # counts by its share.
         if root.rows == n:
-            weight = 1.0 / batch
+            weight = 1.0 if self.summed else 1.0 / batch
         else:
             weight = <float> n / batch
             loss *= n

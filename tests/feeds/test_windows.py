@@ -221,21 +221,21 @@ def paths_of(n_tokens, seed=0):
 
 def test_paths_are_laid_down_instead_of_negatives():
     graph = Windows(N_TOKENS)
-    target = wyrm.InputNode([[1.0]])
-    rows, targets, starts = paths_of(N_TOKENS)
+    turn = wyrm.InputNode([[1.0]])
+    rows, turns, starts = paths_of(N_TOKENS)
     outputs = graph.outputs.embedding(graph.output)
-    loss = (-target * (outputs @ graph.inputs.embedding(graph.context).T)).softplus()
-    nodes = graph.nodes | {"target": target}
+    loss = (-turn * (outputs @ graph.inputs.embedding(graph.context).T)).softplus()
+    nodes = {"context": graph.context, "path": graph.output, "turn": turn}
     tokens = TOKENS[:500]
     counts = np.bincount(TOKENS, minlength=N_TOKENS)
-    feed = WindowFeed(tokens, **nodes, paths=(rows, targets, starts), counts=counts, sample=0)
-    found = [(b[graph.context][0].tolist(), b[graph.output][0], b[target].ravel()) for b in batches(feed, loss, seed=1)]
+    feed = WindowFeed(tokens, **nodes, paths=(rows, turns, starts), counts=counts, sample=0)
+    found = [(b[graph.context][0].tolist(), b[graph.output][0], b[turn].ravel()) for b in batches(feed, loss, seed=1)]
     expected = [e for e in reference(tokens, counts=counts, sample=0, seed=1) if starts[e[1]] < starts[e[1] + 1]]
     assert len(found) == len(expected)
-    for (context, path, turns), (neighbours, centre) in zip(found, expected):
+    for (context, path, taken), (neighbours, centre) in zip(found, expected):
         assert context == neighbours
         np.testing.assert_array_equal(path, rows[starts[centre] : starts[centre + 1]])
-        np.testing.assert_array_equal(turns, targets[starts[centre] : starts[centre + 1]])
+        np.testing.assert_array_equal(taken, turns[starts[centre] : starts[centre + 1]])
     history = wyrm.Trainer(loss, SGD(0.1), n_threads=2).fit(feed, epochs=3)
     assert history.loss[2] < history.loss[0]
 
@@ -298,7 +298,12 @@ def test_deterministic_training_is_refused():
         ([0, 1], {"power": np.inf}, ValueError, "power"),
         ([0, 1], {"target": 3}, TypeError, "target= to be an InputNode"),
         ([0, 1], {"output": wyrm.InputNode([[1.0]])}, TypeError, "output= to be an IndexInputNode"),
-        ([0, 1], {"paths": ([0], [1.0], [0, 1, 1])}, ValueError, "a target of 1 columns"),
+        ([0, 1], {"paths": ([0], [1.0], [0, 1, 1])}, ValueError, "go together"),
+        ([0, 1], {"output": None}, ValueError, "expected output="),
+        ([0, 1], {"target": None}, ValueError, "one of target= and negative="),
+        ([0, 1], {"negative": wyrm.IndexInputNode([0])}, ValueError, "one of target= and negative="),
+        ([0, 1], {"by_pair": True}, ValueError, "a target of 1 columns"),
+        ([0, 1], {"by_pair": True, "cbow": True}, ValueError, "by pair"),
     ],
 )
 def test_hostile_arguments_are_refused(tokens, options, error, words):
@@ -310,9 +315,9 @@ def test_hostile_arguments_are_refused(tokens, options, error, words):
 @pytest.mark.parametrize(
     ("paths", "error", "words"),
     [
-        ([0], TypeError, "rows, targets, starts"),
+        ([0], TypeError, "rows, turns, starts"),
         (([0], [1.0], [0, 1]), ValueError, "3 starts"),
-        (([0, 1], [1.0], [0, 1, 2]), ValueError, "as many targets"),
+        (([0, 1], [1.0], [0, 1, 2]), ValueError, "as many turns"),
         (([0, -1], [1.0, 1.0], [0, 1, 2]), IndexError, "got -1"),
         (([0, 1], [1.0, np.inf], [0, 1, 2]), ValueError, "finite"),
         (([0, 1], [1.0, 1.0], [0, 2, 1]), ValueError, "offsets"),
@@ -321,7 +326,7 @@ def test_hostile_arguments_are_refused(tokens, options, error, words):
 def test_hostile_paths_are_refused(paths, error, words):
     graph = Windows(5)
     with pytest.raises(error, match=words):
-        WindowFeed([0, 1], **(graph.nodes | {"target": wyrm.InputNode([[1.0]])}), paths=paths)
+        WindowFeed([0, 1], context=graph.context, path=graph.output, turn=wyrm.InputNode([[1.0]]), paths=paths)
 
 
 def test_tables_that_are_too_small_are_found_before_training():
@@ -331,6 +336,7 @@ def test_tables_that_are_too_small_are_found_before_training():
     graph = Windows(5, k=0)
     target = wyrm.InputNode([[1.0]])
     logits = graph.outputs.embedding(graph.output) @ graph.inputs.embedding_bag(graph.context).T
-    feed = WindowFeed([0, 1], **(graph.nodes | {"target": target}), paths=([0, 5], [1.0, 1.0], [0, 1, 2]), cbow=True)
+    nodes = {"context": graph.context, "path": graph.output, "turn": target}
+    feed = WindowFeed([0, 1], **nodes, paths=([0, 5], [1.0, 1.0], [0, 1, 2]), cbow=True)
     with pytest.raises(IndexError, match="index 5"):
         wyrm.Trainer(logistic(logits, target), SGD(0.1)).fit(feed)

@@ -24,6 +24,7 @@ PAGES = [
     "docs/preprocessing.md",
     "docs/datasets.md",
     "docs/vectors.md",
+    "docs/word2vec.md",
     "docs/api.md",
 ]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)

@@ -20,6 +20,7 @@ cdef class Feed:
     cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
     cdef bint random_access      # its cursors can lay()
     cdef bint in_order           # its examples come in an order of their own
+    cdef bint scattered          # those of a batch are not neighbours in that order
     cdef const int64_t* order    # [n_examples] the example at each place of the epoch, or NULL: their own order
     cdef object kept_order
     cdef uint64_t stream         # of random numbers, for feeds that draw; the trainer sets another one for each epoch

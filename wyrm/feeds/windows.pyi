@@ -4,18 +4,23 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import disjoint_base
 
-from wyrm.feeds.base import Cursor, Feed
+from wyrm.feeds.base import Feed
+from wyrm.feeds.tokens import TokenStream
 from wyrm.leaf import IndexInputNode, InputNode
 
 @disjoint_base
 class WindowFeed(Feed):
     def __new__(
         cls,
-        tokens: npt.ArrayLike,
+        tokens: npt.ArrayLike | TokenStream,
         *,
         context: IndexInputNode,
-        output: IndexInputNode,
-        target: InputNode,
+        output: IndexInputNode | None = None,
+        target: InputNode | None = None,
+        negative: IndexInputNode | None = None,
+        path: IndexInputNode | None = None,
+        turn: InputNode | None = None,
+        paths: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] | None = None,
         starts: npt.ArrayLike | None = None,
         counts: npt.ArrayLike | None = None,
         window: int = 5,
@@ -24,12 +29,9 @@ class WindowFeed(Feed):
         power: float = 0.75,
         sample: float = 1e-3,
         cbow: bool = False,
-        paths: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] | None = None,
+        by_pair: bool = False,
     ) -> Self: ...
     @property
     def n_pairs(self) -> int: ...
-
-@disjoint_base
-class WindowCursor(Cursor): ...
 
 def keep_thresholds(counts: npt.ArrayLike, sample: float) -> npt.NDArray[np.uint32]: ...

@@ -5,12 +5,13 @@ backward.  Fusing them with their link (the sigmoid of a log loss, the softmax o
 them finite for any logit.  Targets and weights get no gradient.
 """
 
+from libc.string cimport memset
 from wyrm.instructions.program cimport (
-    COLS_DIFFER, OK, OP_CROSSENTROPY, OP_HINGE, OP_SQUARED_ERROR, ROWS_DIFFER, ROW_OUT_OF_RANGE, TARGETS_DIFFER,
-    WEIGHTS_DIFFER, flat, instruction_t, op_t, size, slot_t,
+    COLS_DIFFER, OK, OP_CROSSENTROPY, OP_HINGE, OP_NEGATIVE_SAMPLING, OP_SQUARED_ERROR, ROWS_DIFFER, ROW_OUT_OF_RANGE,
+    TARGETS_DIFFER, WEIGHTS_DIFFER, flat, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport EXP, MULTIPLY, SQUARED_ERROR, dim_t
+from wyrm.kernels.table cimport EXP, LOGISTIC, MULTIPLY, SQUARED_ERROR, dim_t
 
 
 cdef inline int weight_per_row(instruction_t* code) noexcept nogil:
@@ -118,6 +119,62 @@ cdef int crossentropy_back(instruction_t* code) noexcept nogil:
     return OK
 
 
+# --- A score that was seen against some that were drawn ----------------------------------------------------------
+#
+# Operand a has a positive score for each row, b some negative ones, which attr[0] weighs.  The scratch holds the slopes
+# of both, which wait for backward, then their losses and their targets.
+
+cdef int negative_sampling_shape(instruction_t* code) noexcept nogil:
+    cdef slot_t* a = code.a
+    if a.rows != code.b.rows:
+        return ROWS_DIFFER
+    code.out.rows = a.rows
+    code.out.cols = 1
+    code.scratch_size = 3 * a.rows * (1 + code.b.cols)
+    code.work = a.rows * (1 + code.b.cols) * 10
+    return weight_per_row(code)
+
+
+cdef int negative_sampling(instruction_t* code) noexcept nogil:
+    cdef slot_t* a = code.a
+    cdef slot_t* b = code.b
+    cdef dim_t r, n = a.rows, k = b.cols
+    cdef float* slopes = code.scratch
+    cdef float* losses = slopes + n * (1 + k)
+    cdef float* targets = losses + n * (1 + k)
+    for r in range(n):
+        targets[r] = 1
+    memset(targets + n, 0, n * k * sizeof(float))
+    if flat(a) and flat(b):
+        kernels.loss[<int> LOGISTIC](losses, slopes, a.value, targets, n)
+        kernels.loss[<int> LOGISTIC](losses + n, slopes + n, b.value, targets + n, n * k)
+    else:
+        for r in range(n):
+            kernels.loss[<int> LOGISTIC](losses + r, slopes + r, a.value + r * a.ld, targets, 1)
+            kernels.loss[<int> LOGISTIC](losses + n + r * k, slopes + n + r * k, b.value + r * b.ld, targets + n, k)
+    kernels.sum_cols(losses, losses + n, k, n, k, code.attr[0], True)
+    if code.attr[0] != 1:
+        kernels.scale(slopes + n, slopes + n, code.attr[0], n * k, False)
+    if code.c != NULL:
+        kernels.scale_rows(losses, losses, code.c.value, 1, n, 1, False)
+        kernels.scale_rows(slopes, slopes, code.c.value, 1, n, 1, False)
+        kernels.scale_rows(slopes + n, slopes + n, code.c.value, k, n, k, False)
+    for r in range(n):
+        code.out.value[r] = losses[r]
+    return OK
+
+
+cdef int negative_sampling_back(instruction_t* code) noexcept nogil:
+    cdef slot_t* a = code.a
+    cdef slot_t* b = code.b
+    cdef float* slopes = code.scratch
+    if a.grad != NULL:
+        kernels.scale_rows(a.grad, slopes, code.out.grad, 1, a.rows, 1, code.add_a)
+    if b.grad != NULL:
+        kernels.scale_rows(b.grad, slopes + a.rows, code.out.grad, b.cols, b.rows, b.cols, code.add_b)
+    return OK
+
+
 cdef void fill_loss(op_t* ops) noexcept:
     cdef const char** names = ["squared_error", "logistic", "hinge"]
     cdef int k
@@ -125,3 +182,5 @@ cdef void fill_loss(op_t* ops) noexcept:
         ops[k] = op_t(names[k - OP_SQUARED_ERROR], loss_shape, loss, loss_back, 3, SQUARED_ERROR + k - OP_SQUARED_ERROR)
     ops[OP_CROSSENTROPY] = op_t("sparse_categorical_crossentropy", crossentropy_shape, crossentropy,
                                 crossentropy_back, 3, 0)
+    ops[OP_NEGATIVE_SAMPLING] = op_t("negative_sampling", negative_sampling_shape, negative_sampling,
+                                     negative_sampling_back, 3, 0)

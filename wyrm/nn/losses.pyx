@@ -5,8 +5,11 @@ it. Each takes an optional weight per example, shape (n, 1). No gradient reaches
 depend on parameters.
 """
 
+from libc.math cimport INFINITY
 from wyrm.errors import describe
-from wyrm.instructions.program cimport OP_CROSSENTROPY, OP_HINGE, OP_LOGISTIC, OP_SQUARED_ERROR
+from wyrm.instructions.program cimport (
+    OP_CROSSENTROPY, OP_HINGE, OP_LOGISTIC, OP_NEGATIVE_SAMPLING, OP_SQUARED_ERROR,
+)
 from wyrm.leaf cimport IndexInputNode
 from wyrm.node cimport Node, as_node, make
 
@@ -218,7 +221,7 @@ def bpr(positive, negative, weight=None):
     return loss if weight is None else loss * fixed(weight, "bpr")
 
 
-def negative_sampling(positive, negative, weight=None):
+def negative_sampling(positive, negative, weight=None, *, negative_weight=1.0):
     """-log sigmoid(positive) - sum log sigmoid(-negative), by row (Mikolov et al., NeurIPS 2013).
 
     Parameters
@@ -229,6 +232,8 @@ def negative_sampling(positive, negative, weight=None):
         Scores of k pairs that were drawn.
     weight : Node or ndarray, shape (n, 1), optional
         A weight per example.
+    negative_weight : float, default 1.0
+        What each negative counts; 5 / k for k negatives that stand for five.
 
     Returns
     -------
@@ -239,7 +244,8 @@ def negative_sampling(positive, negative, weight=None):
     TypeError
         If an operand is something else.
     ValueError
-        If numbers of rows differ, or the weight depends on a parameter.
+        If numbers of rows differ, there is more than one positive score in a row, the weight depends on a parameter, or
+        `negative_weight` is negative.
 
     Examples
     --------
@@ -250,6 +256,11 @@ def negative_sampling(positive, negative, weight=None):
     >>> round(float(loss.value[0, 0]), 4)            # 4 log 2
     2.7726
     """
-    loss = (-values_of(positive, "negative_sampling")).softplus()
-    loss = loss + values_of(negative, "negative_sampling").softplus().sum(axis=1)
-    return loss if weight is None else loss * fixed(weight, "negative_sampling")
+    what = "negative_sampling"
+    cdef Node scores = values_of(positive, what)
+    if scores.cols != 1:
+        raise ValueError(f"{what}: expected one positive score in a row, got {describe(scores)}")
+    if not 0 <= negative_weight < INFINITY:
+        raise ValueError(f"{what}: expected negative_weight from 0, got {negative_weight}")
+    return make(OP_NEGATIVE_SAMPLING, scores, values_of(negative, what), fixed(weight, what), None, None,
+                negative_weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import GeneratorType
@@ -77,7 +78,7 @@ class TextCorpus:
                 for _ in range(1 if limit else max(1, min(wanted, files.size // self.block)))
             ]
             try:
-                watch(workers, counting, None, (), None)
+                watch(workers, counting, None, (), None, files.size)
             finally:
                 files.close()
             total = workers[0]
@@ -173,6 +174,12 @@ def as_corpus(corpus: Any, *, passes: int = 1) -> TextCorpus | SequenceCorpus:
             return TextCorpus(corpus)
         if all(isinstance(item, str) for item in corpus) and all(os.path.isfile(item) for item in corpus):
             return TextCorpus(corpus)
+        if isinstance(corpus[0], str):
+            warnings.warn(
+                "corpus: each sentence should be a list of words, got strings, whose characters are taken for words; "
+                "split them, as in [text.split() for text in corpus]",
+                stacklevel=3,
+            )
     if isinstance(corpus, GeneratorType) and passes > 1:
         raise TypeError(
             f"corpus: expected something to go through {passes} times, got a generator, which is used up after once; "

@@ -11,7 +11,7 @@ from libc.errno cimport ENOMEM
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 from wyrm.kernels.table cimport dim_t, row_t
-from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_grow
+from wyrm.memory cimport wyrm_free, wyrm_grow
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_store
 from wyrm.text.reader cimport Reader, TextFiles
 from wyrm.text.reader import raise_error

@@ -42,7 +42,7 @@ def huffman_paths(counts):
     (array([1, 1, 0, 1, 0], dtype=int32), array([ 1., -1.,  1., -1., -1.], dtype=float32), array([0, 1, 3, 5]))
     """
     counts = np.ascontiguousarray(counts, dtype=np.int64)
-    cdef dim_t n = counts.size, i, k, leaf, inner, node, depth, at
+    cdef dim_t n = counts.size, i, k, leaf, inner, node, at
     if counts.ndim != 1 or n < 2 or (counts < 0).any():
         raise ValueError(f"huffman_paths: expected the counts of two keys or more, from 0, got shape {counts.shape}")
     # Nodes: 0 to n - 1 the keys, n + i inner node i; sums overflow no more than the counts' own would.

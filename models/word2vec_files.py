@@ -1,0 +1,118 @@
+"""Saving and loading of Word2Vec, its tables and its vocabulary in one file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+import wyrm.io
+from wyrm.history import History
+from wyrm.models.keyed_vectors import KeyedVectors
+from wyrm.models.word2vec_graph import Tables, WindowGraph
+from wyrm.parameter import HogwildParameter
+from wyrm.text.vocabulary import Rule, Vocabulary
+
+PARAMETERS = (
+    *(
+        "vector_size",
+        "alpha",
+        "window",
+        "min_count",
+        "max_vocab_size",
+        "sample",
+        "seed",
+        "workers",
+        "min_alpha",
+        "sg",
+        "hs",
+    ),
+    *("negative", "ns_exponent", "cbow_mean", "epochs", "compute_loss", "max_final_vocab", "shrink_windows"),
+    *("shared_negatives", "deterministic"),
+)
+COUNTED = ("corpus_count", "corpus_total_words", "effective_min_count", "train_count")
+
+
+class Word2VecFiles:
+    """What makes a model of a file, and a file of a model."""
+
+    wv: KeyedVectors
+    history: History
+    trim_rule: Rule | None
+    negative: int
+    hs: int
+    effective_min_count: int
+    _graph: WindowGraph | None
+
+    if TYPE_CHECKING:
+
+        def _use(self, vocabulary: Vocabulary, tables: Tables | None) -> None: ...
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the whole model, to train on later; see :func:`wyrm.io.save`. The rule for the vocabulary is left out.
+
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        wyrm.io.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load a model that was saved.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Returns
+        -------
+        Word2Vec
+
+        Raises
+        ------
+        TypeError
+            If the file holds something else.
+        """
+        model = wyrm.io.load(path)
+        if not isinstance(model, cls):
+            raise TypeError(f"{path}: expected a {cls.__name__}, found a {type(model).__name__}")
+        return model
+
+    def _to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        wv, arrays = self.wv._to_state()
+        arrays = {f"wv.{name}": array for name, array in arrays.items()}
+        if self._graph is not None:
+            for name in ("output", "inner"):
+                table = getattr(self._graph.tables, name)
+                if table is not None:
+                    arrays[name] = np.ascontiguousarray(table.value)
+        params = {name: getattr(self, name) for name in PARAMETERS}
+        known = {name: getattr(self, name) for name in COUNTED}
+        return {"params": params, "known": known, "wv": wv, "history": asdict(self.history)}, arrays
+
+    @classmethod
+    def _from_state(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        model = cls(**config["params"])
+        for name in COUNTED:
+            setattr(model, name, config["known"][name])
+        model.history = History(**config["history"])
+        wv = KeyedVectors._from_state(
+            config["wv"], {name[3:]: array for name, array in arrays.items() if name.startswith("wv.")}
+        )
+        if len(wv):
+            vocabulary = Vocabulary(wv.index_to_key, wv.expandos["count"])
+            vocabulary.min_count = model.effective_min_count
+            names = {"output": model.negative, "inner": model.hs}
+            tables = {name: HogwildParameter(arrays[name]) for name, wanted in names.items() if wanted}
+            model._use(vocabulary, Tables(HogwildParameter(wv.vectors), **tables))
+        return model
+
+    def __getstate__(self) -> tuple[dict[str, Any], dict[str, np.ndarray], Rule | None]:
+        return (*self._to_state(), self.trim_rule)
+
+    def __setstate__(self, state: tuple[dict[str, Any], dict[str, np.ndarray], Rule | None]) -> None:
+        config, arrays, self.trim_rule = state
+        self.__dict__ |= self._from_state(config, arrays).__dict__ | {"trim_rule": self.trim_rule}

@@ -1,0 +1,158 @@
+"""The graphs of word2vec, and the feed that goes with each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wyrm.feeds import WindowFeed
+from wyrm.feeds.windows import keep_thresholds
+from wyrm.leaf import IndexInputNode, InputNode, ParameterNode
+from wyrm.nn.losses import logistic, negative_sampling
+from wyrm.node import OperatorNode
+from wyrm.ops import vector_dot
+from wyrm.optim import SGD
+from wyrm.parameter import HogwildParameter
+from wyrm.text.huffman import huffman_paths
+from wyrm.trainer import Trainer
+
+# CBOW with shared negatives: centres that a step takes at most, and negatives drawn for them, each of which then counts
+# less.
+MOST_CENTRES = 16
+SHARED_NEGATIVES = 8
+
+
+def initial_vectors(n: int, size: int, seed: int, first: int = 0) -> npt.NDArray[np.float32]:
+    """Small random vectors for tokens `first` to `first + n - 1`, whatever those before them have."""
+    values = np.random.default_rng([seed, first]).random((n, size), dtype=np.float32)
+    values -= 0.5
+    values /= size
+    return values
+
+
+@dataclass
+class Tables:
+    """What is learned: a vector for each token as a neighbour, and what predicts the tokens from them.
+
+    Attributes
+    ----------
+    vectors : HogwildParameter, shape (n_tokens, vector_size)
+    output : HogwildParameter, shape (n_tokens, vector_size), or None
+        For negative sampling.
+    inner : HogwildParameter, shape (n_tokens, vector_size), or None
+        For hierarchical softmax: the inner nodes of its tree, one less than there are tokens.
+    """
+
+    vectors: HogwildParameter
+    output: HogwildParameter | None = None
+    inner: HogwildParameter | None = None
+
+    def grown(self, new: npt.NDArray[np.float32]) -> Tables:
+        """Tables with more rows."""
+        zeros = np.zeros_like(new)
+        return Tables(
+            self.vectors.grown(new),
+            None if self.output is None else self.output.grown(zeros),
+            None if self.inner is None else self.inner.grown(zeros),
+        )
+
+
+@dataclass
+class WindowGraph:
+    """A graph over the tables, and how its feed is made."""
+
+    tables: Tables
+    counts: npt.NDArray[np.int64]
+    sg: bool
+    negative: int
+    shared_negatives: bool
+    window: int
+    shrink_windows: bool
+    ns_exponent: float
+    cbow_mean: bool
+    sample: float
+    loss: OperatorNode = field(init=False)
+    batch_size: int = field(init=False, default=1)
+
+    def __post_init__(self) -> None:
+        vectors = ParameterNode.shared(self.tables.vectors, name="vectors")
+        context = IndexInputNode([0], name="context")
+        if self.sg:
+            hidden = vectors.embedding(context)
+        else:
+            hidden = vectors.embedding_bag(context, mode="mean" if self.cbow_mean else "sum")
+        self._nodes: dict[str, Any] = {"context": context}
+        losses = []
+        if self.tables.output is not None:
+            outputs = ParameterNode.shared(self.tables.output, name="output")
+            losses.append(self._negative_loss(hidden, outputs))
+        if self.tables.inner is not None:
+            inner = ParameterNode.shared(self.tables.inner, name="inner")
+            losses.append(self._tree_loss(hidden, inner))
+        self.loss = losses[0] if len(losses) == 1 else losses[0].sum() + losses[1].sum()
+
+    def _negative_loss(self, hidden: OperatorNode, outputs: ParameterNode) -> OperatorNode:
+        k = self.negative
+        output = IndexInputNode([0], name="output")
+        self._nodes |= {"output": output, "n_negatives": k, "power": self.ns_exponent}
+        if self.shared_negatives and not self.sg and self.tables.inner is None:
+            self.batch_size = self._centres()
+        if self.batch_size > 1:
+            n_drawn = max(k, SHARED_NEGATIVES)
+            negative = IndexInputNode(range(n_drawn), name="negative")
+            self._nodes |= {"negative": negative, "n_negatives": n_drawn}
+            seen, drawn = outputs.embedding(output), outputs.embedding(negative)
+            return negative_sampling(vector_dot(hidden, seen), hidden @ drawn.T, negative_weight=k / n_drawn)
+        if self.shared_negatives or not self.sg or self.tables.inner is not None:
+            output.set_value(range(1 + k))
+            target = InputNode(np.zeros((1, 1 + k)), name="target")
+            self._nodes["target"] = target
+            return logistic(hidden @ outputs.embedding(output).T, target)
+        self._nodes |= {"target": InputNode(0.0, name="target"), "by_pair": True}
+        return logistic(vector_dot(hidden, outputs.embedding(output)), self._nodes["target"])
+
+    def _centres(self) -> int:
+        """Centres of a step: so few that their windows have the most frequent token about once.
+
+        More would move its vectors many times from one place at once, which overshoots.
+        """
+        frequency = self.counts / max(1, self.counts.sum())
+        if self.sample:
+            frequency = frequency * (keep_thresholds(self.counts, self._threshold()) / 0xFFFFFFFF)
+        often = frequency.max() / frequency.sum()
+        return int(np.clip(1 / (often * (1 + self.window)), 1, MOST_CENTRES))
+
+    def _threshold(self) -> float:
+        """The frequency from which tokens are left out."""
+        if self.sample >= 1:  # gensim: a number of occurrences
+            return float(self.sample) * (3 + 5**0.5) / 2 / max(1, int(self.counts.sum()))
+        return float(self.sample)
+
+    def _tree_loss(self, hidden: OperatorNode, inner: ParameterNode) -> OperatorNode:
+        path, turn = IndexInputNode([0], name="path"), InputNode(1.0, name="turn")
+        self._nodes |= {"path": path, "turn": turn, "paths": huffman_paths(self.counts)}
+        return (-turn * (inner.embedding(path) @ hidden.T)).softplus()
+
+    def feed(self, tokens: Any, starts: npt.NDArray[np.int64] | None = None) -> WindowFeed:
+        """The feed of a corpus."""
+        return WindowFeed(
+            tokens,
+            starts=starts,
+            counts=self.counts,
+            window=self.window,
+            shrink_windows=self.shrink_windows,
+            sample=self._threshold(),
+            cbow=not self.sg,
+            **self._nodes,
+        )
+
+    def tree_losses(self, tokens: npt.NDArray[np.int32], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """The loss under the tree of each token as a centre of a whole window, NaN where it is none."""
+        tree = replace(
+            self, tables=Tables(self.tables.vectors, inner=self.tables.inner), shrink_windows=False, sample=0.0
+        )
+        total = tree.loss.sum()
+        return Trainer(total, SGD(0.0), n_threads=1).predict(total, tree.feed(tokens, starts))[:, 0]

@@ -1,0 +1,42 @@
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from wyrm.feeds.sampling cimport random_at
+from wyrm.kernels.table cimport dim_t, row_t
+
+cdef enum:
+    CHUNK = 1024                 # places, or centres, that a cursor reads at a time
+
+ctypedef struct chunk_t:
+    # A piece of a stream, without the tokens left out, and as many neighbours on either side as windows reach.
+    row_t* kept                  # [window + CHUNK + window]: the centres start at `window`
+    int32_t* offsets             # [CHUNK] place of each centre, less begin
+    dim_t* ends                  # [CHUNK + 1] where sentences end in `kept`
+    dim_t window
+    uint64_t stream              # of random numbers
+    const uint32_t* keep         # a token stays in for a random number up to this (of 2^32); NULL: all do
+    # What reading it finds.
+    dim_t begin, end             # places
+    dim_t n_centres, n_kept      # n_kept: the end of what is in `kept`
+    dim_t sentence_begin         # of the first centre, in `kept`
+
+cdef class TokenStream:
+    # Numbers of tokens at places, not all of which need have one.
+    cdef readonly dim_t n_places
+
+    cdef TokenReader reader(self)
+    cdef dim_t share(self, dim_t n_threads)
+
+cdef class TokenReader:
+    # One thread's way through a stream.
+    cdef int read(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil
+    cdef object failure(self)
+
+cdef class ArrayTokens(TokenStream):
+    cdef object rows, sentences
+    cdef const row_t* tokens     # [n_places]
+    cdef const int64_t* starts   # [n_sentences + 1]
+    cdef dim_t n_sentences
+    cdef readonly row_t high     # the largest token
+
+cdef inline bint stays(const chunk_t* chunk, dim_t place, row_t token) noexcept nogil:
+    """Whether a token is not left out."""
+    return chunk.keep == NULL or <uint32_t> random_at(chunk.stream, place) <= chunk.keep[token]
