@@ -277,6 +277,27 @@ WYRM_INLINE vec_t vec_sqrt(vec_t a) {
 #endif
 }
 
+/* 1 / sqrt(a) to at least 11 bits for normal a > 0, where ESTIMATES says that this is fast; infinite at 0. */
+#if WYRM_AVX512 || WYRM_AVX2 || WYRM_SSE || WYRM_NEON
+enum { ESTIMATES = 1 };
+#else
+enum { ESTIMATES = 0 };
+#endif
+WYRM_INLINE vec_t vec_rsqrt_estimate(vec_t a) {
+#if WYRM_AVX512
+    return _mm512_rsqrt14_ps(a);
+#elif WYRM_AVX2
+    return _mm256_rsqrt_ps(a);
+#elif WYRM_SSE
+    return _mm_rsqrt_ps(a);
+#elif WYRM_NEON
+    vec_t y = vrsqrteq_f32(a);
+    return vmulq_f32(y, vrsqrtsq_f32(vmulq_f32(a, y), y));
+#else
+    return vec_div(vec_set1(1), vec_sqrt(a));
+#endif
+}
+
 /* `part` lanes, or all when it is 0; puts store v or add it to what is there. */
 WYRM_INLINE vec_t vec_load_lanes(const WYRM_REAL* p, ptrdiff_t part) {
     return part ? vec_load_part(p, part) : vec_load(p);
@@ -353,6 +374,24 @@ WYRM_INLINE const WYRM_REAL* real_hold(const WYRM_REAL* p) {
 WYRM_INLINE ivec_t vec_less(vec_t a, vec_t b) WYRM_BODY(ivec_t, a < b, WYRM_BITS(LANE(a, i) < LANE(b, i)))
 WYRM_INLINE ivec_t vec_less_equal(vec_t a, vec_t b) WYRM_BODY(ivec_t, a <= b, WYRM_BITS(LANE(a, i) <= LANE(b, i)))
 WYRM_INLINE ivec_t vec_equal(vec_t a, vec_t b) WYRM_BODY(ivec_t, a == b, WYRM_BITS(LANE(a, i) == LANE(b, i)))
+
+/* Whether any lane of a mask is set. */
+WYRM_INLINE int vec_any(ivec_t mask) {
+#if WYRM_AVX512
+    return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif WYRM_AVX2
+    return _mm256_movemask_ps((__m256)mask) != 0;
+#elif WYRM_SSE
+    return _mm_movemask_ps((__m128)mask) != 0;
+#elif WYRM_NEON
+    return vmaxvq_u32((uint32x4_t)mask) != 0;
+#else
+    int i;
+    for (i = 0; i < LANES; i++)
+        if (LANE(mask, i)) return 1;
+    return 0;
+#endif
+}
 
 /* mask ? a : b, lane by lane. */
 WYRM_INLINE vec_t vec_select(ivec_t mask, vec_t a, vec_t b) {

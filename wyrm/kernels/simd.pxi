@@ -9,6 +9,7 @@ cdef extern from "simd.h" nogil:
     ctypedef void inlined "WYRM_INLINED"   # `cdef inlined f(...)`: no value, and always inlined
     enum:
         LANES
+        ESTIMATES                        # whether vec_rsqrt_estimate() is fast
 
     vec_t vec_load(const real_t* p)
     void vec_store(real_t* p, vec_t v)
@@ -36,6 +37,7 @@ cdef extern from "simd.h" nogil:
     vec_t vec_fma(vec_t a, vec_t b, vec_t c)             # a * b + c
     vec_t vec_fnma(vec_t a, vec_t b, vec_t c)            # c - a * b
     vec_t vec_sqrt(vec_t a)
+    vec_t vec_rsqrt_estimate(vec_t a)                    # to 11 bits, for a > 0
     vec_t vec_abs(vec_t a)
     vec_t vec_copysign(vec_t magnitude, vec_t sign)
     vec_t vec_min(vec_t a, vec_t b)                      # a < b ? a : b; b where either is NaN
@@ -44,6 +46,7 @@ cdef extern from "simd.h" nogil:
     ivec_t vec_less(vec_t a, vec_t b)
     ivec_t vec_less_equal(vec_t a, vec_t b)
     ivec_t vec_equal(vec_t a, vec_t b)
+    bint vec_any(ivec_t mask)                            # whether any lane is set
     vec_t vec_select(ivec_t mask, vec_t a, vec_t b)      # mask ? a : b
     vec_t vec_keep(ivec_t mask, vec_t a)                 # mask ? a : 0
 
