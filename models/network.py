@@ -84,11 +84,11 @@ class Network:
         feed = rows.feed(graph.inputs) | {graph.target: target}
         return feed if graph.weight is None else feed | {graph.weight: weight}
 
-    def trainer(self, rows: Rows, weighted: bool, *, n_threads: int | None, batch_size: int, seed: int) -> Trainer:
+    def trainer(self, rows: Rows, weighted: bool, *, n_threads: int, batch_size: int, seed: int) -> Trainer:
         """The trainer of these rows' graph, set up to train on them."""
         self.make_trainable()
         trainer = self.graph(rows, weighted).trainer
-        trainer.n_threads = threads_for(rows.n_rows, n_threads)
+        trainer.n_threads = n_threads
         trainer.batch_size = batch_size
         trainer.seed = seed
         return trainer

@@ -206,3 +206,10 @@ def test_what_is_refused(problem):
         matrix.predict(flat)
     with pytest.raises(ValueError, match="expecting 18 features"):
         matrix.predict(X[:, :5])
+
+
+def test_fit_uses_the_threads_it_is_given(problem):
+    indices, fields, _, y = problem
+    model = Classifier(**settings(n_threads=3)).fit((indices, fields, None), y)
+    assert [graph.trainer.n_threads for graph in model._network._graphs.values()] == [3]
+    assert model.score((indices, fields, None), y) > 0.98

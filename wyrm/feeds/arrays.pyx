@@ -19,7 +19,7 @@ from wyrm.feeds.prepare import dense_column, index_column, one_length, without_f
 cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
     # Tables smaller than this stay in the caches by themselves.
-    WORTH_FETCHING = 4 << 20
+    WORTH_FETCHING = 8 << 20
 
 
 cdef inline void extent(dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:

@@ -6,7 +6,7 @@ from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 cdef enum:
     # Bytes; smaller tables stay in the caches by themselves.
-    WORTH_FETCHING = 4 << 20
+    WORTH_FETCHING = 8 << 20
 
 
 cdef class Lookups:
