@@ -50,7 +50,7 @@ class Gate:
                 time.sleep(0.001)
 
 
-def watch(workers, control, bar, callbacks, trainer, n_examples):
+def watch(workers, control, bar, callbacks, trainer, n_examples=-1):
     """Let every worker run on a thread of its own; return when all are done."""
     gate = Gate()
     if len(workers) == 1 and 0 <= n_examples <= AT_ONCE:
