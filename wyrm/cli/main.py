@@ -13,6 +13,10 @@ from wyrm.cli.errors import UserError
 
 # In the order of `wyrm --help`.
 COMMANDS = {
+    "fit": "train a model on a file and save it",
+    "predict": "predict for the rows of a file",
+    "evaluate": "tell how good the predictions for a file are",
+    "info": "tell what a saved model holds",
     "config": "print version, instruction set, BLAS and threads",
     "nearest": "print the keys whose vectors are most similar to those of some keys",
 }
@@ -52,9 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted", 130)
     except MemoryError as error:
         return _fail(f"out of memory: {error}" if str(error) else "out of memory", 1)
-    except (UserError, OSError, ValueError, ImportError) as error:
+    except (UserError, OSError, ValueError, TypeError, FloatingPointError, ImportError) as error:
         if options.traceback:
             raise
+        if isinstance(error, OSError) and error.strerror and error.filename is not None:
+            return _fail(f"{error.filename}: {error.strerror}", 1)
         return _fail(str(error) or type(error).__name__, 1)
 
 

@@ -141,7 +141,7 @@ def _of_rows(X: Any, what: str) -> list[_Raw]:
     return [_of_sequence(X[:, i], f"{what}: column {i}") for i in range(X.shape[1])]
 
 
-def _of_sequence(values: Any, what: str) -> _Raw:
+def _of_sequence(values: Any, what: str) -> Any:
     library = type(values).__module__.partition(".")[0]
     if library == "pandas":
         return _of_pandas(values, what)
@@ -161,7 +161,7 @@ def _of_sequence(values: Any, what: str) -> _Raw:
     )
 
 
-def _of_pandas(series: Any, what: str) -> _Raw:
+def _of_pandas(series: Any, what: str) -> Any:
     what = f"{what}: column {series.name!r}" if series.name is not None else what
     if hasattr(series, "cat"):
         return Coded(series.cat.codes.to_numpy(), series.cat.categories.tolist())
@@ -175,7 +175,7 @@ def _of_pandas(series: Any, what: str) -> _Raw:
     raise TypeError(f"{what}: expected numbers, booleans or strings, got dtype {series.dtype}: {_advice(kind)}")
 
 
-def _of_polars(series: Any, what: str) -> _Raw:
+def _of_polars(series: Any, what: str) -> Any:
     import polars as pl
 
     dtype = series.dtype

@@ -13,7 +13,7 @@ import scipy.sparse
 import wyrm.io
 from wyrm.models.sklearn import BaseEstimator, NotFittedError
 from wyrm.preprocessing.columns import Column, Table, as_table
-from wyrm.preprocessing.kinds import KINDS, Kind, learn
+from wyrm.preprocessing.kinds import KINDS, Buckets, Categories, Kind, learn
 
 LARGEST = 2**31 - 1
 
@@ -48,6 +48,8 @@ class CategoryEncoder(BaseEstimator):
         factorisation machine.
     offsets_ : ndarray of int64, shape (n_columns + 1,)
         Where each block begins, and the end of the last.
+    categorical_ : ndarray of bool, shape (n_columns,)
+        Which columns of the table are categories.
     n_features_in_ : int
         Number of columns of the table.
     feature_names_in_ : ndarray of object, shape (n_columns,)
@@ -215,6 +217,7 @@ class CategoryEncoder(BaseEstimator):
             raise ValueError(f"{type(self).__name__}: expected at most {LARGEST} columns in all, got {sum(sizes)}")
         self._kinds = kinds
         self.n_features_in_ = len(kinds)
+        self.categorical_ = np.array([isinstance(kind, Categories | Buckets) for kind in kinds])
         self.offsets_ = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self.fields_ = np.repeat(np.arange(len(kinds), dtype=np.int32), sizes)
         if names is not None:
