@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,8 @@ Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 QUERIES = 128  # at a time
 SCORES = 1 << 18  # in a block: they are still in the cache when they are looked through
-WORTH_THREADS = 1 << 25  # products; below that starting threads takes longer
+WORTH_A_THREAD = 1 << 23  # products
+WORTH_HOLDING_BLAS = 1 << 20
 
 
 def top_cosines(table: np.ndarray, norms: np.ndarray, queries: np.ndarray, k: int, start: int = 0) -> Found:
@@ -66,12 +68,13 @@ def _top(table: np.ndarray, norms: np.ndarray, terms: Sequence[np.ndarray], n_po
     n_queries = len(queries[0])
     search = partial(_search, table, inverse_or_zero(norms), queries, n_positive, min(k, len(table)))
     n_products = len(queries) * n_queries * table.size
-    n_parts = max(1, min(usable_threads(), n_products // WORTH_THREADS, len(table)))
+    n_parts = max(1, min(usable_threads(), n_products // WORTH_A_THREAD, len(table)))
     ends = [len(table) * i // n_parts for i in range(n_parts + 1)]
-    if n_parts == 1:
-        return search(0, len(table))
-    with single_threaded_blas(), ThreadPoolExecutor(n_parts) as pool:
-        found = list(pool.map(search, ends[:-1], ends[1:]))
+    with single_threaded_blas() if n_products >= WORTH_HOLDING_BLAS else nullcontext():
+        if n_parts == 1:
+            return search(0, len(table))
+        with ThreadPoolExecutor(n_parts) as pool:
+            found = list(pool.map(search, ends[:-1], ends[1:]))
     return _merged(found, min(k, len(table)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from wyrm.container import ModelFileError, pack_strings, unpack_strings
 from wyrm.io.saving import load, save
+from wyrm.io.source import name_of
 from wyrm.io.word2vec import read_binary, read_counts, read_text, write_counts, write_vectors
 from wyrm.models.vector_table import VectorTable, descending
 
@@ -78,7 +80,7 @@ class VectorFiles(VectorTable):
             raise ValueError(f"limit: expected a number of vectors, got {limit}")
         if binary and no_header:
             raise ValueError("no_header: expected False for a binary file, whose first line tells the size of a vector")
-        counts = None
+        counts: dict[str, int] | None = None
         if fvocab is not None:
             counts = read_counts(fvocab, encoding=encoding, errors=unicode_errors)
         if binary:
@@ -87,10 +89,14 @@ class VectorFiles(VectorTable):
             keys, vectors = read_text(
                 fname, has_header=not no_header, limit=limit, encoding=encoding, errors=unicode_errors
             )
+        index = dict(zip(keys, range(len(keys))))
+        if len(index) != len(keys):
+            keys, vectors = _first_of_each(keys, vectors, name_of(fname))
+            index = dict(zip(keys, range(len(keys))))
         numbers = np.arange(len(keys), 0, -1)
         if counts is not None:
             numbers = np.array([counts.get(key, 0) for key in keys], np.int64)
-        return cls.from_arrays(keys, vectors.astype(datatype, copy=False), count=numbers)
+        return cls._of(keys, index, vectors.astype(datatype, copy=False), {"count": numbers})
 
     def save_word2vec_format(
         self,
@@ -224,3 +230,13 @@ class VectorFiles(VectorTable):
             else:
                 attributes[name] = arrays[f"attribute.{name}"]
         return cls.from_arrays(keys, arrays["vectors"], **attributes)
+
+
+def _first_of_each(keys: list[str], vectors: np.ndarray, name: str) -> tuple[list[str], np.ndarray]:
+    first: dict[str, int] = {}
+    repeated = [key for i, key in enumerate(keys) if first.setdefault(key, i) != i]
+    warnings.warn(
+        f"{name}: {len(repeated)} vectors are left out, because their key came before; the first is {repeated[0]!r}",
+        stacklevel=3,
+    )
+    return list(first), vectors[list(first.values())]

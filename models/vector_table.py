@@ -96,15 +96,20 @@ class VectorTable:
         vectors = np.asanyarray(vectors)
         if vectors.ndim != 2 or len(vectors) != len(names):
             raise ValueError(f"vectors: expected a row for each of {len(names)} keys, got shape {vectors.shape}")
-        wv = cls(vectors.shape[1], dtype=vectors.dtype)
-        wv.index_to_key = names
-        wv.key_to_index = {key: i for i, key in enumerate(names)}
-        if len(wv.key_to_index) != len(names):
-            twice = next(key for i, key in enumerate(names) if wv.key_to_index[key] != i)
+        index = dict(zip(names, range(len(names))))
+        if len(index) != len(names):
+            twice = next(key for i, key in enumerate(names) if index[key] != i)
             raise ValueError(f"keys: expected different ones, got {twice!r} twice")
-        wv.vectors = vectors
-        for name, values in attributes.items():
-            wv.expandos[name] = _attribute(values, name, len(names)).copy()
+        own = {name: _attribute(values, name, len(names)).copy() for name, values in attributes.items()}
+        return cls._of(names, index, vectors, own)
+
+    @classmethod
+    def _of(
+        cls, keys: list[Any], index: dict[Any, int], vectors: np.ndarray, attributes: dict[str, np.ndarray]
+    ) -> Self:
+        """What `from_arrays` makes, of parts that fit together."""
+        wv = cls(vectors.shape[1], dtype=vectors.dtype)
+        wv.index_to_key, wv.key_to_index, wv.vectors, wv.expandos = keys, index, vectors, attributes
         return wv
 
     @property

@@ -151,7 +151,7 @@ class TestBatch:
     @pytest.mark.parametrize("n_threads", [2, 3, 7])
     def test_threads(self, n_threads, monkeypatch):
         """Rows are shared out, and equal ones are found in their order all the same."""
-        monkeypatch.setattr("wyrm.models.nearest.WORTH_THREADS", 1)
+        monkeypatch.setattr("wyrm.models.nearest.WORTH_A_THREAD", 1)
         monkeypatch.setattr("wyrm.models.nearest.usable_threads", lambda: n_threads)
         vectors = np.random.default_rng(0).integers(-2, 3, (500, 3)).astype(np.float32)
         units = vectors * 2.0 ** -np.ceil(np.log2(np.abs(vectors).sum(axis=1, keepdims=True) + 1))

@@ -1,7 +1,8 @@
-"""Word vectors in files, in plain memory, without the GIL: lines of ``key number number ...``, or keys and raw floats."""
+"""Word vectors in files, without the GIL: lines of ``key number number ...``, or keys and raw floats."""
 
 from cpython.unicode cimport PyUnicode_Decode, PyUnicode_DecodeUTF8
-from libc.math cimport isfinite
+from libc.float cimport FLT_MAX
+from libc.math cimport fabsf, isfinite
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcpy
 
@@ -131,6 +132,7 @@ cdef int64_t read_raw(const char** text, const char* stop, const char* begin, Ke
     cdef int64_t size = n * sizeof(float)
     cdef const char* at
     cdef const char* space
+    cdef bint finite
     while row < n_rows:
         at = text[0]
         while at < stop and at[0] == c"\n":  # written after each vector by some, not by others
@@ -142,11 +144,16 @@ cdef int64_t read_raw(const char** text, const char* stop, const char* begin, Ke
         keys[row].stop = space
         keys[row].place = at - begin
         memcpy(&values[row * n], space + 1, size)
-        for i in range(n):
-            if not isfinite(values[row * n + i]):
-                fault[0] = NOT_FINITE
-                text[0] = space + 1 + i * sizeof(float)
-                return row
+        finite = True
+        for i in range(n):  # to the end: without a way out of it the loop becomes vector instructions
+            finite &= fabsf(values[row * n + i]) <= FLT_MAX
+        if not finite:
+            i = 0
+            while isfinite(values[row * n + i]):
+                i += 1
+            fault[0] = NOT_FINITE
+            text[0] = space + 1 + i * sizeof(float)
+            return row
         text[0] = space + 1 + size
         row += 1
     return row

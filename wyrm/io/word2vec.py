@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain
@@ -41,8 +40,11 @@ class _Table:
         """The table, with a free row unless all are read."""
         n, width = self.values.shape
         if len(self.reader.keys) == n < self.n_rows:
-            more = n // 2 if n else self.size // (bytes_per_number * width)
-            self.values.resize((min(n + more + 1, self.n_rows), width), refcheck=False)
+            if n == 0:
+                n_expected = self.size // (bytes_per_number * width) + 1
+                self.values = np.empty((min(n_expected, self.n_rows), width), np.float32)
+            else:
+                self.values.resize((min(n + n // 2 + 1, self.n_rows), width), refcheck=False)
         return self.values
 
     @property
@@ -52,19 +54,7 @@ class _Table:
     def take(self) -> Vectors:
         keys = self.reader.keys
         self.values.resize((len(keys), self.reader.vector_size), refcheck=False)
-        return _without_duplicates(keys, self.values, self.reader.name)
-
-
-def _without_duplicates(keys: list[str], values: np.ndarray, name: str) -> Vectors:
-    if len(set(keys)) == len(keys):
-        return keys, values
-    first: dict[str, int] = {}
-    repeated = [key for i, key in enumerate(keys) if first.setdefault(key, i) != i]
-    warnings.warn(
-        f"{name}: {len(repeated)} vectors are left out, because their key came before; the first is {repeated[0]!r}",
-        stacklevel=5,
-    )
-    return list(first), values[list(first.values())]
+        return keys, self.values
 
 
 def read_text(
@@ -91,6 +81,7 @@ def read_text(
     Returns
     -------
     keys : list of str, n_keys
+        Perhaps with repetitions.
     vectors : ndarray of float32, shape (n_keys, vector_size)
 
     Raises
