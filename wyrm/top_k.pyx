@@ -1,7 +1,7 @@
 """The best k of many scores, seen block by block.
 
-A `TopK` keeps a heap per query with its worst entry on top, so that almost every score costs one comparison and memory is
-k entries per query, however many scores go by.
+A `TopK` keeps a heap per query with its worst entry on top, so that almost every score costs one comparison and memory
+is k entries per query, however many scores go by.
 """
 
 from libc.stdint cimport int64_t
@@ -48,7 +48,7 @@ cdef inline void sift_up(Entry* heap, int64_t at, Entry entry) noexcept nogil:
 
 cdef void keep_best(Entry* heap, int64_t* size, int64_t k, const float* scores, const float* scale, int64_t n,
                     int64_t first) noexcept nogil:
-    """Offer scores[i] * scale[i], i < n, under the indices first + i, which are above all before.  NaN is passed over."""
+    """Offer scores[i] * scale[i], i < n, by the indices first + i, which are above all before.  NaN is passed over."""
     cdef int64_t i = 0
     cdef Entry entry
     while i < n and size[0] < k:
