@@ -42,7 +42,7 @@ test: $(VENV)/built  ## the fast tests
 test-all: $(VENV)/built  ## every test, the slow ones too
 	$(PY) -m pytest -m "" $(ARGS)
 
-demo: $(VENV)/built  ## train two small models
+demo: $(VENV)/built  ## train on the Adult data: a table, plots, saved models, in demo/
 	$(PY) examples/demo.py $(ARGS)
 
 lint: $(VENV)/installed  ## ruff and cython-lint
