@@ -1,0 +1,116 @@
+"""The ready-made models: rows or words per second of fit(), and what a prediction takes.
+
+A step is a row (a word) of an epoch, and a fit is all of it: checks, preparation, training. Before times are taken, a
+fitted model has to tell held-out rows better than the base rate does.
+"""
+
+import numpy as np
+import pytest
+import workloads
+from contests.data import auc, from_workload
+
+import wyrm.models as models
+
+# Rows to train on, and rows of the tables: values of 39 columns.
+SIZES = {"small": (2_000, 1_000), "regular": (100_000, 100_000), "large": (100_000, 1_000_000)}
+WORDS = {"small": 20_000, "regular": 500_000, "large": 4_000_000}
+EPOCHS = 2
+GOOD = 0.55  # area under the curve; even two epochs of the smallest data give more
+
+
+@pytest.fixture(params=SIZES)
+def size(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """What is used by several benchmarks."""
+    return {}
+
+
+@pytest.fixture
+def data(size, kept):
+    """Rows drawn from a factorisation machine, one column in 39 parts of the table."""
+    if size not in kept:
+        n, n_rows = SIZES[size]
+        kept.clear()  # one at a time: the large one is large
+        kept[size] = from_workload(workloads.synthetic(n, zipfian=True, n_rows=n_rows))
+    return kept[size]
+
+
+def linear(data):
+    return models.LogisticRegression(epochs=EPOCHS, n_threads=1, random_state=0)
+
+
+def factors(data):
+    return models.FactorizationMachineClassifier(n_factors=16, epochs=EPOCHS, n_threads=1, random_state=0)
+
+
+def field_aware(data):
+    make = models.FieldAwareFactorizationMachineClassifier
+    return make(n_factors=4, fields=data.fields, epochs=EPOCHS, n_threads=1, random_state=0)
+
+
+MODELS = {"lr": linear, "fm": factors, "ffm": field_aware}
+
+
+@pytest.fixture(params=MODELS)
+def fitted(request, data, size):
+    """A model that has learnt something, and what it learnt from."""
+    if request.param == "ffm" and size == "large":
+        pytest.skip("a table of 1.2 GB")
+    model = MODELS[request.param](data).fit(data.X, data.y)
+    assert auc(data.held_out_y, model.predict_proba(data.held_out_X)[:, 1]) > GOOD
+    return model, data
+
+
+def note_rate(benchmark, unit):
+    if "ns/step" in benchmark.extra_info:
+        benchmark.extra_info[f"{unit}/s"] = round(1e9 / benchmark.extra_info["ns/step"])
+
+
+def test_fit(fitted, measure, benchmark):
+    model, data = fitted
+    measure(lambda n: model.fit(data.X, data.y), EPOCHS * data.n, rounds=3)
+    note_rate(benchmark, "rows")
+
+
+def test_predict_many(fitted, measure, benchmark):
+    model, data = fitted
+    together = model.predict_proba(data.held_out_X)
+    alone = np.concatenate([model.predict_proba(data.held_out_X[i : i + 1]) for i in range(20)])
+    np.testing.assert_allclose(together[:20], alone, rtol=1e-5)
+    measure(lambda n: model.predict_proba(data.held_out_X), len(data.held_out_y), rounds=3)
+    note_rate(benchmark, "rows")
+
+
+def test_predict_one(fitted, measure, steps_of):
+    """The latency of a single row, from Python."""
+    model, data = fitted
+    row = data.held_out_X[:1]
+    assert model.predict_proba(row).shape == (1, 2)
+
+    def run(n):
+        for _ in range(n):
+            model.predict_proba(row)
+
+    measure(run, steps_of(2_000), rounds=5)
+
+
+@pytest.mark.skipif(not hasattr(models, "Word2Vec"), reason="there is no Word2Vec yet")
+@pytest.mark.parametrize("sg", [1, 0], ids=["skip-gram", "cbow"])
+def test_word2vec(sg, size, measure, benchmark):
+    """Words of a power law, each followed by its own partner, who has to become its neighbour."""
+    n = WORDS[size]
+    firsts = np.minimum(np.random.default_rng(0).zipf(1.3, n // 2), 1_000)
+    words = np.stack([firsts, firsts + 1_000], axis=1).ravel().astype(str).reshape(-1, 1_000).tolist()
+    model = models.Word2Vec(
+        vector_size=100, window=1, negative=5, sample=0, min_count=1, sg=sg, epochs=1, workers=1, seed=0
+    )
+    model.build_vocab(words)
+    for _ in range(5 if size == "small" else 1):
+        model.train(words, epochs=1)
+    assert model.wv.similarity("1", "1001") > model.wv.similarity("1", "1002")
+    measure(lambda n: model.train(words, epochs=1), n, rounds=3)
+    note_rate(benchmark, "words")
