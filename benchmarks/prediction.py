@@ -12,8 +12,12 @@ from contests.entries import CONTESTS
 from contests.parent import EntryError, enter
 
 PREDICTED = ("lr", "fm")
-HEADER = ["", "one row, µs", "all held-out rows, rows/s"]
+HEADER = ["", "one row, a matrix, µs", "one row, its columns, µs", "all held-out rows, rows/s"]
 TURNS = 5
+
+
+def median(values):
+    return None if None in values else statistics.median(values)
 
 
 def measure(name, n_threads, size):
@@ -36,7 +40,7 @@ def measure(name, n_threads, size):
     for entry in entries:
         entry.close()
     return {
-        f"{entry.name} {entry.version}": (statistics.median(latencies), statistics.median(rates))
+        f"{entry.name} {entry.version}": ([median(times) for times in zip(*latencies)], median(rates))
         for entry, (latencies, rates) in entries.items()
         if entry not in failed
     }
@@ -51,8 +55,9 @@ def main():
     lines = []
     for name in PREDICTED:
         print(f"{CONTESTS[name].title} …", file=sys.stderr, flush=True)
-        for entry, (latency, rate) in measure(name, options.threads, options.size).items():
-            lines.append([f"{CONTESTS[name].title}: {entry}", report.number(latency * 1e6), report.number(rate)])
+        for entry, (latencies, rate) in measure(name, options.threads, options.size).items():
+            each = [report.number(seconds and seconds * 1e6) for seconds in latencies]
+            lines.append([f"{CONTESTS[name].title}: {entry}", *each, report.number(rate)])
     if options.update:
         report.fill(options.update, "prediction", f"{report.machine()}\n\n{report.table(HEADER, lines)}")
     else:

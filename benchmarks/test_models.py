@@ -85,15 +85,18 @@ def test_predict_many(fitted, measure, benchmark):
     note_rate(benchmark, "rows")
 
 
-def test_predict_one(fitted, measure, steps_of):
+@pytest.mark.parametrize("form", ["matrix", "columns"])
+def test_predict_one(form, fitted, measure, steps_of):
     """The latency of a single row, from Python."""
     model, data = fitted
     row = data.held_out_X[:1]
-    assert model.predict_proba(row).shape == (1, 2)
+    columns = row.indices
+    assert model.predict_proba_one(columns) == pytest.approx(model.predict_proba(row)[0, 1], rel=1e-5)
+    call, x = (model.predict_proba, row) if form == "matrix" else (model.predict_proba_one, columns)
 
     def run(n):
         for _ in range(n):
-            model.predict_proba(row)
+            call(x)
 
     measure(run, steps_of(2_000), rounds=5)
 
