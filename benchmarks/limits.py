@@ -61,7 +61,7 @@ class RowLimit:
     """
 
     def __init__(self, accesses, rule, arithmetic=False):
-        self.machine = compiled.load("machine", instruction_set())
+        self.machine = machine()
         self.n = min(map(len, accesses))
         self.tables = [self.machine.Table(access.n_rows, access.dim * (1 + STATE[rule])) for access in accesses]
         ways = RULES[rule] if arithmetic else ("add",)
@@ -117,6 +117,11 @@ def row_ns(n_bytes, dim, rule, arithmetic, rounds=5, n=200_000):
     rows = random_rows(n_rows, max(n // per_step, 1), per_step)
     limit = RowLimit([Access(n_rows, dim, rows)], rule, arithmetic)
     return min(limit.run() for _ in range(rounds)) / rows.size * 1e9
+
+
+def machine():
+    """The loops for the instruction set in use."""
+    return compiled.load("machine", instruction_set())
 
 
 def instruction_sets():

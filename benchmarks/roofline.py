@@ -17,9 +17,11 @@ from functools import partial
 
 import limits
 import report
-from steps import Factorisation, Linear
+from steps import Factorisation, FieldAware, Linear
 from timing import by_turns, ratio
+from word_steps import Vectors
 
+from wyrm.datasets import DataUnavailableError
 from wyrm.kernels.dispatch import instruction_set
 
 DIMS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -45,6 +47,9 @@ WORKLOADS = {
         partial(Factorisation, n_rows=1_000_000, rule="Adagrad"),
         300_000,
     ),
+    "ffm-adagrad": ("FFM, 39 of 10,000 x 39 x 4, Adagrad", FieldAware, 10_000),
+    "word2vec": ("Word2Vec, skip-gram, 100 dimensions, a word of text8", Vectors, 500_000),
+    "word2vec-300": ("the same, 300 dimensions", partial(Vectors, dim=300), 200_000),
 }
 
 
@@ -57,6 +62,7 @@ class Measured:
     rule_ns: float
     of_rows: float
     of_rule: float
+    product_ns: float | None = None  # where small products are a good part of the work
 
 
 def compare(calls, n):
@@ -71,17 +77,25 @@ def compare(calls, n):
 def measure(make, n, n_threads):
     step = make(n=n)
     step.check(lambda n: step.trainer().partial_fit(step.feed(n)), 64)
-    trainer, feed = step.trainer(n_threads), step.feed(n)
+    train, n = step.training(n_threads)
     rows, rule = (limits.RowLimit(step.accesses(), step.rule, arithmetic) for arithmetic in (False, True))
-    calls = {
-        "wyrm": lambda: trainer.partial_fit(feed),
-        "rows": lambda: rows.run(n_threads),
-        "rule": lambda: rule.run(n_threads),
-    }
-    return compare(calls, n)
+    calls = {"wyrm": train, "rows": lambda: rows.run(n_threads), "rule": lambda: rule.run(n_threads)}
+    found = compare(calls, n)
+    if step.product_flops:
+        found.product_ns = step.product_flops / n / limits.product_rate(limits.machine()) / n_threads
+    return found
 
 
-HEADER = ["training", "ns", "row limit, ns", "of the row limit", "with the rule's arithmetic, ns", "of that"]
+HEADER = [
+    "training",
+    "ns",
+    "row limit, ns",
+    "of the row limit",
+    "with the rule's arithmetic, ns",
+    "of that",
+    "product limit, ns",
+    "of that",
+]
 
 
 def cells(title, found):
@@ -92,6 +106,8 @@ def cells(title, found):
         f"{100 * found.of_rows:.0f} %",
         report.number(found.rule_ns),
         f"{100 * found.of_rule:.0f} %",
+        report.number(found.product_ns),
+        f"{100 * found.product_ns / found.ns:.0f} %" if found.product_ns else "–",
     ]
 
 
@@ -136,7 +152,10 @@ def main():
     for name in options.only:
         title, make, n = WORKLOADS[name]
         print(f"{title} …", file=sys.stderr, flush=True)
-        lines.append(cells(title, measure(make, max(64, int(n * options.scale)), options.threads)))
+        try:
+            lines.append(cells(title, measure(make, max(64, int(n * options.scale)), options.threads)))
+        except DataUnavailableError as error:
+            print(f"{title}: left out. {error}", file=sys.stderr)
     title = f"Training by {options.threads} thread{'s' * (options.threads > 1)}, {instruction_set()}"
     tables.append((title, HEADER, lines))
     if options.update:

@@ -52,6 +52,7 @@ class Step:
     """
 
     batch_size = 1
+    product_flops = None  # of all examples, where small products are a good part of the work
 
     def feed(self, n):
         """A feed over the examples of the first n steps."""
@@ -59,6 +60,12 @@ class Step:
 
     def trainer(self, n_threads=1):
         return wyrm.Trainer(self.loss, self.optimizer, n_threads=n_threads, batch_size=self.batch_size)
+
+    def training(self, n_threads=1):
+        """A call that trains on all examples once, and how many they are."""
+        n = len(next(iter(self.arrays.values()))) // self.batch_size
+        trainer, feed = self.trainer(n_threads), self.feed(n)
+        return lambda: trainer.partial_fit(feed), n
 
     def accesses(self):
         """The rows of tables that its examples touch, for the limits of the machine."""
@@ -231,6 +238,40 @@ def linear_graph(rows, y, n_rows, n_factors, rng, scale=0.1):
         factors = wyrm.ParameterNode(scale * rng.standard_normal((n_rows, n_factors), dtype=np.float32))
         logits = logits + factors.fm_interaction(rows)
     return logistic(logits, y), w, b, factors
+
+
+class FieldAware(Step):
+    """The second-order term of a field-aware factorisation machine, 39 fields with a value each."""
+
+    def __init__(self, n_rows=10_000, n_factors=4, rule="Adagrad", n=10_000):
+        rng = np.random.default_rng(0)
+        self.n_factors = n_factors
+        rows = one_per_field(rng, n, n_rows)
+        y = rng.integers(0, 2, (n, 1)).astype(np.float32)
+        size = n_rows // N_FIELDS
+        fields = np.minimum(np.arange(n_rows) // size, N_FIELDS - 1)
+        self.table = wyrm.ParameterNode(0.1 * rng.standard_normal((n_rows, N_FIELDS * n_factors), dtype=np.float32))
+        self.rows, self.y = wyrm.IndexInputNode(rows[0]), wyrm.InputNode(0.0)
+        logits = wyrm.field_aware_interaction(self.table, self.rows, fields, n_fields=N_FIELDS)
+        self.loss = logistic(logits, self.y)
+        self.optimizer = {"SGD": SGD, "Adagrad": Adagrad}[rule](0.01)
+        self.arrays = {self.rows: rows, self.y: y}
+
+    def accesses(self):
+        return [Access(*self.table.shape, self.arrays[self.rows])]
+
+    def reference(self, n):
+        rows, y = (array[:n] for array in self.arrays.values())
+        table = Rows(self.table, rows, self.optimizer)
+        for touched, target in zip(rows, y[:, 0]):
+            v = table[touched].reshape(N_FIELDS, N_FIELDS, self.n_factors)  # value, field, factor
+            other = v.transpose(1, 0, 2)  # v[j, f_i]
+            products = (v * other).sum(axis=2)
+            z = (products.sum() - np.trace(products)) / 2
+            gradient = (1 / (1 + np.exp(-z)) - target) * other
+            gradient[np.arange(N_FIELDS), np.arange(N_FIELDS)] = 0  # no value meets its own field
+            table.step(touched, gradient.reshape(N_FIELDS, -1))
+        return [table]
 
 
 class Product:

@@ -65,7 +65,7 @@ def test_scaling(page, tmp_path):
 def test_roofline(page):
     pytest.importorskip("Cython")
     page.write_text("<!-- roofline: begin -->\n<!-- roofline: end -->\n")
-    run("roofline.py", "--scale", 0.001, "--only", "lr-adagrad", "--no-machine", "--update", page)
+    run("roofline.py", "--scale", 0.001, "--only", "lr-adagrad", "ffm-adagrad", "--no-machine", "--update", page)
     assert page.read_text().count("| LR, 39 of 100,000, Adagrad | ") == 1
 
 

@@ -7,7 +7,7 @@ the loss, counts, follows schedules; shuffled, it also reads examples in random 
 
 import numpy as np
 import pytest
-from steps import Factorisation, Linear, Regression
+from steps import Factorisation, FieldAware, Linear, Regression
 from timing import by_turns, ratio
 
 CASES = {
@@ -21,8 +21,15 @@ CASES = {
         lambda rows, n: Linear(rows, 16, "Adagrad", n=n),
         {"small": 1_000, "regular": 100_000, "large": 1_000_000},
     ),
+    "ffm": (lambda rows, n: FieldAware(rows, n=n), {"small": 1_000, "regular": 10_000, "large": 50_000}),
 }
-EXAMPLES = {"regression": 2_000_000, "factorisation": 500_000, "logistic-regression": 200_000, "fm": 100_000}
+EXAMPLES = {
+    "regression": 2_000_000,
+    "factorisation": 500_000,
+    "logistic-regression": 200_000,
+    "fm": 100_000,
+    "ffm": 10_000,
+}
 
 
 @pytest.fixture(params=[(case, size) for case, (_, sizes) in CASES.items() for size in sizes], ids="-".join)
