@@ -14,8 +14,8 @@ def refuse_row_number(row, position, what):
     raise IndexError(f"{named(what)}: index {row} at position {position} {reason}; expected 0 to {MAX_ROW}")
 
 
-def as_rows(indices, what):
-    """Row numbers as a contiguous int32 array of the shape they came in."""
+def as_rows(indices, what, most=MAX_ROW):
+    """Row numbers, at most `most` of them, as a contiguous int32 array of the shape they came in."""
     try:
         array = np.asarray(indices)
     except ValueError as error:
@@ -25,8 +25,8 @@ def as_rows(indices, what):
         ) from error
     except OverflowError as error:
         raise IndexError(f"{named(what)}: an index is too large for any table; expected 0 to {MAX_ROW}") from error
-    if array.size > MAX_ROW:
-        raise ValueError(f"{named(what)}: expected at most {MAX_ROW} indices, got {array.size}")
+    if array.size > most:
+        raise ValueError(f"{named(what)}: expected at most {most} indices, got {array.size}")
     if array.size == 0 and array.ndim <= 2:
         return np.zeros(array.shape, dtype=np.int32)
     if array.dtype.kind == "O" and all(isinstance(i, int) for i in array.ravel()):
@@ -35,11 +35,9 @@ def as_rows(indices, what):
         raise TypeError(
             f"{named(what)}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}"
         )
-    if array.dtype != np.int32 or array.min() < 0:
-        wrong = (array < 0) | (array > MAX_ROW)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            refuse_row_number(array.ravel()[at], at, what)
+    if array.min() < 0 or array.max() > MAX_ROW:
+        at = int(np.argmax((array < 0) | (array > MAX_ROW)))
+        refuse_row_number(array.ravel()[at], at, what)
     return np.ascontiguousarray(array, dtype=np.int32)
 
 

@@ -239,7 +239,7 @@ def test_each_partial_fit_draws_anew():
     ("pairs", "settings", "error", "words"),
     [
         (([0, 1], [1]), {}, ValueError, "as many users as items"),
-        (([0], [-1]), {}, IndexError, "got -1"),
+        (([0], [-1]), {}, IndexError, "index -1 at"),
         (([0], [2**31]), {}, IndexError, "2147483648"),
         (([0.5], [1]), {}, TypeError, "integer"),
         (([], []), {}, ValueError, "at least one pair"),

@@ -219,7 +219,7 @@ def test_repeated_indices_are_summed_before_the_step():
     [
         (lambda m, f: f.pop(m.label), ValueError, "label.*nothing for it"),
         (lambda m, f: f.update({m.index: f[m.index] + 45}), IndexError, "out of range"),
-        (lambda m, f: f.update({m.index: -f[m.index]}), IndexError, "expected indices from 0"),
+        (lambda m, f: f.update({m.index: -f[m.index]}), IndexError, "is negative; expected 0 to"),
         (lambda m, f: f.update({m.index: f[m.index].astype(float)}), TypeError, "integer"),
         (lambda m, f: f.update({m.label: f[m.label][:-1]}), ValueError, "as many examples"),
         (lambda m, f: f.update({m.label: f[m.label] * np.nan}), ValueError, "finite"),

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from wyrm import indices
 from wyrm.errors import describe, refuse_not_finite
+from wyrm.indices import MAX_ROW
 from wyrm.leaf import IndexInputNode
 
-MAX_ROW = 2**31 - 1
+MAX_ENTRIES = 2**63 - 1
 
 # Numbers that may be missing from data which is counted by number.
 MAX_GAPS = 1 << 26
@@ -119,16 +121,8 @@ def without_fields(data):
 
 
 def as_rows(what, values):
-    """Row numbers as contiguous int32, in the shape they have."""
-    array = np.asarray(values)
-    if array.size == 0:
-        return np.zeros(array.shape, dtype=np.int32)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{what}: expected integer indices, got dtype {array.dtype}")
-    low, high = int(array.min()), int(array.max())
-    if low < 0 or high > MAX_ROW:
-        raise IndexError(f"{what}: expected indices from 0 to {MAX_ROW}, got {low if low < 0 else high}")
-    return np.ascontiguousarray(array, dtype=np.int32)
+    """Row numbers as contiguous int32, in the shape they have; a feed may have any number of them."""
+    return indices.as_rows(values, what, most=MAX_ENTRIES)
 
 
 def as_starts(what, offsets, n):
