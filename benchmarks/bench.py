@@ -26,7 +26,7 @@ SECTIONS = {
     "contests": ("contest.py", ["--threads", "1,2"], ["--size", "2000", "--turns", "1"], "throughput.svg"),
     "curves": ("curves.py", [], ["--size", "2000"], "time-to-accuracy.svg"),
     "prediction": ("prediction.py", [], ["--size", "2000"], None),
-    "roofline": ("roofline.py", [], ["--scale", "0.001", "--no-machine"], None),
+    "roofline": ("roofline.py", [], ["--scale", "0.001", "--no-machine", "--only", "lr-adagrad", "ffm-adagrad"], None),
     "scaling": ("scaling.py", [], ["--rows", "1000", "--turns", "2", "--threads", "1,2"], "scaling.svg"),
     "accuracy": ("accuracy.py", [], ["--size", "2000"], None),
     "memory": ("memory.py", [], ["--size", "2000"], "memory.svg"),

@@ -256,6 +256,9 @@ class FieldAware(Step):
         self.loss = logistic(logits, self.y)
         self.optimizer = {"SGD": SGD, "Adagrad": Adagrad}[rule](0.01)
         self.arrays = {self.rows: rows, self.y: y}
+        weights = N_FIELDS * (N_FIELDS - 1) * n_factors
+        self.bytes = weights * 2 * 4 * (1 + STATE[rule]) + 4 * N_FIELDS + 4
+        self.flops = weights * (UPDATE_FLOPS[rule] + 2) + 10
 
     def accesses(self):
         return [Access(*self.table.shape, self.arrays[self.rows])]

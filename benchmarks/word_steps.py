@@ -17,7 +17,7 @@ class Vectors:
     def __init__(self, n=500_000, dim=100):
         from wyrm.models import Word2Vec
 
-        self.text, self.dim = data.text8(n), dim
+        self.text, self.dim = data.text8(max(n, 20_000)), dim
         self.model = Word2Vec(
             vector_size=dim, window=WINDOW, negative=N_NEGATIVES, sample=SAMPLE, min_count=5, alpha=0.05, seed=1
         )
