@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from wyrm.models.vector_evaluation import Section, evaluate_analogies, evaluate_
 from wyrm.models.vector_plot import plot_vectors
 from wyrm.models.vector_queries import VectorQueries
 from wyrm.models.vector_table import as_list
+from wyrm.models.word_movers import transport_cost
 
 
 class KeyedVectors(VectorQueries):
@@ -53,6 +55,40 @@ class KeyedVectors(VectorQueries):
     >>> wv["east"]
     array([3., 0.], dtype=float32)
     """
+
+    def wmdistance(self, document1: Iterable[Hashable], document2: Iterable[Hashable], norm: bool = True) -> float:
+        """Word Mover's Distance of two texts: how far the words of one have to move to become the other.
+
+        Parameters
+        ----------
+        document1, document2 : iterable of keys
+            Those that are not there are left out.
+        norm : bool, default=True
+            Whether vectors are scaled to length 1 first.
+
+        Returns
+        -------
+        float
+            Infinity if a text has no word with a vector.
+
+        References
+        ----------
+        Kusner et al., "From Word Embeddings To Document Distances", ICML 2015.
+
+        Examples
+        --------
+        >>> from wyrm.models import KeyedVectors
+        >>> wv = KeyedVectors(2)
+        >>> wv.add_vectors(["king", "queen", "greets", "meets"], [[3, 0], [3, 1], [0, 3], [0, 4]])
+        >>> round(wv.wmdistance(["king", "greets"], ["queen", "meets"]), 4)
+        0.1602
+        """
+        counts = [Counter(key for key in document if key in self) for document in (document1, document2)]
+        if not all(counts):
+            return float("inf")
+        weights = [np.array(list(count.values())) / count.total() for count in counts]
+        vectors = [np.array([self.get_vector(key, norm=norm) for key in count], np.float64) for count in counts]
+        return transport_cost(*weights, np.linalg.norm(vectors[0][:, np.newaxis] - vectors[1], axis=2))
 
     def evaluate_word_analogies(
         self,

@@ -21,7 +21,7 @@ from wyrm.top_k import TopK
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 QUERIES = 128  # at a time
-SCORES = 1 << 18  # in a block: they are still in the cache when they are looked through
+SCORES = 1 << 17  # in a block: they are still in the cache when they are looked through
 WORTH_A_THREAD = 1 << 23  # products
 WORTH_HOLDING_BLAS = 1 << 20
 

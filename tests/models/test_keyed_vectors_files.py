@@ -399,6 +399,29 @@ class TestOptions:
         assert (tmp_path / "real").read_text() == "1 1\na 1\n"
 
 
+key = st.text(st.characters(exclude_characters=" \t\r\n\ufeff", exclude_categories=["Cs"]), min_size=1, max_size=8)
+number = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(key, st.lists(number, min_size=3, max_size=3), min_size=1), st.sampled_from(sorted(FORMATS)))
+def test_any_keys_and_numbers(rows, name):
+    wv = KeyedVectors.from_arrays(rows, np.array(list(rows.values()), np.float32))
+    file = io.BytesIO()
+    wv.save_word2vec_format(file, **FORMATS[name])
+    found = load(file.getvalue(), **reading(FORMATS[name]))
+    assert found.index_to_key == wv.index_to_key
+    assert found.vectors.tobytes() == wv.vectors.tobytes()
+
+
+def test_keys_that_look_like_something_else():
+    """A file without a header may begin with any key."""
+    for first in ("BZhang", "7", "-1e5", "nan", "PK", "#", '"', "{"):
+        wv = KeyedVectors.from_arrays([first, "b"], np.eye(2, dtype=np.float32))
+        file = io.BytesIO()
+        wv.save_word2vec_format(file, write_header=False)
+        assert load(file.getvalue(), no_header=True).index_to_key == [first, "b"]
+
+
 TOKENS = [
     *(
         b" ",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -298,3 +299,28 @@ def test_the_odd_one_out():
     assert ranked == sorted(ranked, reverse=True)
     with pytest.raises(ValueError, match="have vectors"):
         wv.doesnt_match(["unknown"])
+
+
+class TestWordMovers:
+    def test_a_text_and_itself(self, wv):
+        assert wv.wmdistance(["w1", "w2", "w2"], ["w2", "w1", "w2"]) == pytest.approx(0, abs=1e-12)
+
+    def test_one_word_each(self, wv, units):
+        assert wv.wmdistance(["w1"], ["w2"]) == pytest.approx(np.linalg.norm(units[1] - units[2]), abs=1e-6)
+        expected = np.linalg.norm(wv.vectors[1] - wv.vectors[2])
+        assert wv.wmdistance(["w1", "unknown"], ["w2"], norm=False) == pytest.approx(expected, abs=1e-6)
+
+    def test_equal_weights_are_an_assignment(self, wv, units):
+        a, b = [1, 2, 3, 4, 5], [6, 7, 8, 9, 10]
+        costs = np.linalg.norm(units[a][:, None] - units[b], axis=2)
+        rows, columns = scipy.optimize.linear_sum_assignment(costs)
+        found = wv.wmdistance([f"w{i}" for i in a], [f"w{i}" for i in b])
+        assert found == pytest.approx(costs[rows, columns].mean(), abs=1e-6)
+        assert wv.wmdistance([f"w{i}" for i in b], [f"w{i}" for i in a]) == pytest.approx(found, abs=1e-9)
+
+    def test_counts_are_weights(self, wv, units):
+        near, far = np.linalg.norm(units[[2, 3]] - units[1], axis=1)
+        assert wv.wmdistance(["w1"], ["w2", "w2", "w3"]) == pytest.approx((2 * near + far) / 3, abs=1e-6)
+
+    def test_nothing_to_move(self, wv):
+        assert wv.wmdistance(["unknown"], ["w1"]) == wv.wmdistance([], []) == float("inf")

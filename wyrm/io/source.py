@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,10 +28,10 @@ class BinaryFile(Protocol):
 Source = str | os.PathLike[str] | BinaryFile
 
 # Told by how the content begins; no number does so.
-_COMPRESSED: list[tuple[str, bytes, Callable[[Any], Any]]] = [
-    ("gzip", b"\x1f\x8b", gzip.open),
-    ("xz", b"\xfd7zXZ\x00", lzma.open),
-    ("bzip2", b"BZh", bz2.open),
+_COMPRESSED: list[tuple[str, re.Pattern[bytes], Callable[[Any], Any]]] = [
+    ("gzip", re.compile(rb"\x1f\x8b"), gzip.open),
+    ("xz", re.compile(rb"\xfd7zXZ\x00"), lzma.open),
+    ("bzip2", re.compile(rb"BZh[1-9](1A|\x17r)"), bz2.open),  # a text may begin with BZh
 ]
 
 
@@ -93,7 +94,7 @@ def open_source(path: Source) -> Iterator[tuple[Any, str]]:
         content: Any = _Rewound(begin, file)
         found = ""
         for compression, magic, decompress in _COMPRESSED:
-            if begin.startswith(magic):
+            if magic.match(begin):
                 content = stack.enter_context(decompress(io.BufferedReader(content, BLOCK)))
                 found = compression
         yield content, found

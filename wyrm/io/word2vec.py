@@ -24,6 +24,7 @@ ROWS_AT_A_TIME = 4096
 UNKNOWN = 1 << 26  # bytes that are taken for the size of what has none, such as a stream
 
 _END = "the end after {0} vectors, as the first line says (limit={0} reads no further)"
+_NUMBER = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity|nan)", re.IGNORECASE)
 _HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t]+(\d{1,18})[ \t]*\r?\n")
 
 
@@ -204,7 +205,7 @@ def _header(line: bytes | bytearray, path: Source) -> tuple[int, int]:
 
 def _count_numbers(line: bytes | bytearray, path: Source) -> int:
     """How many numbers a line of a file without a header ends with."""
-    words = bytes(line).split()
+    words = re.split(rb"[ \t]+", bytes(line).strip(b" \t\r\n"))
     n = 0
     while n < len(words) - 1 and _is_number(words[-1 - n]):
         n += 1
@@ -214,11 +215,7 @@ def _count_numbers(line: bytes | bytearray, path: Source) -> int:
 
 
 def _is_number(word: bytes) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+    return _NUMBER.fullmatch(word) is not None
 
 
 def _text(data: bytes | bytearray) -> str:
