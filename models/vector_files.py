@@ -175,8 +175,8 @@ class VectorFiles(VectorTable):
         ----------
         fname : str or path
         mmap : bool or "r", default=False
-            Whether vectors are mapped from the file, read-only, instead of read: that takes no time, and all processes
-            that do so share the memory.
+            Whether vectors are mapped from the file, read-only, instead of read: only the keys then take time, and all
+            processes that do so share the memory.
 
         Returns
         -------
