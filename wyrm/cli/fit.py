@@ -119,7 +119,8 @@ def run(options: argparse.Namespace) -> int:
 
     model = _make_model(options, task, reader.encoder)
     if not options.quiet:
-        rows = f"in chunks of {options.chunk_rows:,} rows" if train is None else f"{len(train.y):,} rows"
+        known = None if train is None else train.y
+        rows = f"in chunks of {options.chunk_rows:,} rows" if known is None else f"{len(known):,} rows"
         print(f"{type(model).__name__} on {options.train}: {rows}, read in {seconds:.1f} s", flush=True)
     data: Any = (lambda: ((part.X, part.y) for part in reader.chunks(options.train)),) if train is None else train
     begin = time.perf_counter()
