@@ -3,18 +3,23 @@
     python benchmarks/accuracy.py --update docs/benchmarks.md
     python benchmarks/accuracy.py --only census-ffm vectors --seeds 1
 
+Rows that are not asked for are those of the last run (build/benchmarks/results).
+
 Nothing is chosen on a test part: settings are the models' defaults, or those named in the table; how many epochs to
 train is decided by early stopping on a tenth of the training part. Data that isn't there is left out, and said so.
 """
 
 import argparse
 import importlib.util
+import json
 import statistics
 import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import report
+from contest import RESULTS
 from contests import data, words
 
 from wyrm.datasets import DataUnavailableError, fetch_movielens_100k, fetch_text8, load_adult
@@ -172,18 +177,23 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", type=int, help="rows or words to train on, to try it out")
     parser.add_argument("--update", metavar="PAGE", help="put the table between the markers of a page")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="default: in build/benchmarks")
     options = parser.parse_args()
-    lines, missing = [], []
+    kept = options.results / "accuracy.json"
+    lines = json.loads(kept.read_text()) if kept.exists() and len(options.only) < len(ROWS) else {}
+    missing = []
     for name in options.only:
         print(f"{ROWS[name][0]} …", file=sys.stderr, flush=True)
         if name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None:
             missing.append(f"{ROWS[name][0]}: {NEEDED[name]} is not installed (make bench-peers).")
             continue
         try:
-            lines.append(line(name, options.seeds, options.size))
+            lines[name] = line(name, options.seeds, options.size)
         except DataUnavailableError:
             missing.append(f"{ROWS[name][0]}: its data is not here.")
-    lines += REPORTED
+        options.results.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(lines, indent=1))
+    lines = [lines[name] for name in ROWS if name in lines] + REPORTED
     if options.update:
         text = [report.machine(), report.table(HEADER, lines), " ".join(missing)]
         report.fill(options.update, "accuracy", "\n\n".join(filter(None, text)))

@@ -59,7 +59,7 @@ CONTESTS = {
         "field-aware factorisation machine of 4 factors, Census-Income",
         "rows",
         data.census,
-        199_523,
+        50_000,
         {"wyrm": ours.FieldAwareFactorizationMachine, "Vowpal Wabbit": theirs.FieldAwareVowpalWabbit},
         {"xLearn": 222_000},
         "log loss",
