@@ -86,9 +86,9 @@ class KeyedVectors(VectorQueries):
         counts = [Counter(key for key in document if key in self) for document in (document1, document2)]
         if not all(counts):
             return float("inf")
-        weights = [np.array(list(count.values())) / count.total() for count in counts]
-        vectors = [np.array([self.get_vector(key, norm=norm) for key in count], np.float64) for count in counts]
-        return transport_cost(*weights, np.linalg.norm(vectors[0][:, np.newaxis] - vectors[1], axis=2))
+        here, there = (np.array(list(count.values())) / count.total() for count in counts)
+        a, b = (np.array([self.get_vector(key, norm=norm) for key in count], np.float64) for count in counts)
+        return transport_cost(here, there, np.linalg.norm(a[:, np.newaxis] - b, axis=2))
 
     def evaluate_word_analogies(
         self,

@@ -57,6 +57,10 @@ def test_as_people_write_them():
     ]
 
 
+def test_not_finite():
+    assert texts([np.nan, np.inf, -np.inf]) == ["nan", "inf", "-inf"]
+
+
 def test_lines():
     assert format_lines([b"a", b"bc"], np.array([[1, 2], [3, 0.5]], np.float32)) == b"a 1 2\nbc 3 0.5\n"
     assert format_lines([], np.empty((0, 3), np.float32)) == b""

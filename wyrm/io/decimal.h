@@ -18,7 +18,7 @@ static inline double wyrm_times_ten_to(double value, int power) {
     return power < 0 ? value / wyrm_tens_double[-power] : value * wyrm_tens_double[power];
 }
 
-/* Writes a finite value and returns where it ends, WYRM_DECIMAL_SIZE further on at most. */
+/* Writes a value and returns where it ends, WYRM_DECIMAL_SIZE further on at most. */
 static char *wyrm_write_float(char *at, float value) {
     uint32_t bits, digits, fewer, step;
     double exact, low, high, scaled, tried;
@@ -30,6 +30,10 @@ static char *wyrm_write_float(char *at, float value) {
     if (bits == 0) {
         *at++ = '0';
         return at;
+    }
+    if (bits >= 0x7f800000u) {
+        memcpy(at, bits == 0x7f800000u ? "inf" : "nan", 3);
+        return at + 3;
     }
     memcpy(&value, &bits, sizeof value);
     exact = value;

@@ -287,7 +287,7 @@ def format_lines(list names, const float[:, ::1] values):
     ----------
     names : list of bytes, n_rows
     values : ndarray of float32, shape (n_rows, n)
-        C-contiguous and finite.
+        C-contiguous.
 
     Returns
     -------
