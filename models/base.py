@@ -55,6 +55,14 @@ class SparseModel(BaseEstimator):
     What the target is, a class or a number, is for :mod:`wyrm.models.targets`.
     """
 
+    n_features_in_: int
+    n_iter_: int
+    history_: History
+    _network: Network
+    _scaling: Scaling
+    _seed: int
+    _open: bool
+
     _tables: tuple[str, ...] = ("linear",)
 
     # Passes over the data, at least, where `epochs` doesn't say.
@@ -171,7 +179,7 @@ class SparseModel(BaseEstimator):
         """
         self._check_settings()
         seed = as_seed(self.random_state)
-        held_out = None if eval_set is None else self._part(*eval_set, None)
+        held_out = None if eval_set is None else self._part(eval_set[0], eval_set[1], None)
         parts: Any
         if is_chunks(X):
             if y is not None or sample_weight is not None:
@@ -324,10 +332,8 @@ class SparseModel(BaseEstimator):
 
     def _score_one(self, x: Any, values: Any) -> np.ndarray:
         """Outputs of the graph for one row, float32 (1, n_outputs)."""
-        network = self.__dict__.get("_network")
-        if network is None:
-            self._check_fitted()
-        scaling = self._scaling
+        self._check_fitted()
+        network, scaling = self._network, self._scaling
         if scaling.center is not None:
             row = np.asarray(x, dtype=np.float64)
             if row.shape != scaling.center.shape or values is not None:
@@ -417,7 +423,6 @@ class SparseModel(BaseEstimator):
             "fitted": {name: getattr(self, name) for name in self._fitted},
             "targets": self._targets_to_json(),
             "history": asdict(self.history_),
-            "usual_value": self._scaling.usual,
             "optimizer": network,
         }
         if hasattr(self, "feature_names_in_"):
@@ -434,7 +439,7 @@ class SparseModel(BaseEstimator):
         model.history_ = History(**config["history"])
         if "feature_names" in config:
             model.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
-        model._scaling = Scaling(arrays.get("scaling.center"), arrays.get("scaling.scale"), config["usual_value"])
+        model._scaling = Scaling(arrays.get("scaling.center"), arrays.get("scaling.scale"))
         model._restore_network(config["optimizer"], arrays)
         return model
 

@@ -62,6 +62,7 @@ def _interaction(factors: ParameterNode, inputs: Inputs) -> Node:
     """The sum over pairs of columns of the dot products of their factors, in time linear in the number of columns."""
     x = inputs.dense
     if x is None:
+        assert inputs.columns is not None
         return factors.fm_interaction(inputs.columns, inputs.values)
     return 0.5 * ((x @ factors).square() - x.square() @ factors.square()).sum(axis=1)
 

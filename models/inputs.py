@@ -119,6 +119,10 @@ class DenseRows:
         """Some of the rows."""
         return DenseRows(self.array[rows])
 
+    def weighted(self) -> "DenseRows":
+        """The same rows: dense ones have no other form."""
+        return self
+
     def standardized(self, center: np.ndarray, scale: np.ndarray) -> "DenseRows":
         """The rows with the center of each column taken off, divided by its scale, in float32."""
         out = np.empty(self.array.shape, dtype=np.float32)

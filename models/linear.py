@@ -19,4 +19,5 @@ def linear_score(nodes: dict[str, ParameterNode], inputs: Inputs) -> Node:
     """bias + X @ linear, by looking up the columns that a sparse row has."""
     if inputs.dense is not None:
         return inputs.dense @ nodes["linear"] + nodes["bias"]
+    assert inputs.columns is not None
     return nodes["linear"].embedding_bag(inputs.columns, inputs.values) + nodes["bias"]

@@ -34,8 +34,9 @@ class LogisticRegression(Classifier):
     class_weight : dict of class to float or "balanced", optional
         Factors of the losses of each class; "balanced" makes all classes count the same.
     standardize : bool, default True
-        Whether to train on columns divided by their spread (and, if X is dense, centered), so that one learning rate
-        suits all. Columns of zeros and ones of a sparse X stay as they are. ``coef_`` is for X as it is given.
+        Whether to train on columns that are scaled, so that one learning rate suits all: those of an array are
+        centered and divided by their standard deviation; those of a sparse matrix, where they are larger than 1, by the
+        root mean square of their values. ``coef_`` is for X as it is given.
     early_stopping : bool, default False
         Whether to stop when the loss on held-out data no longer improves, and go back to the best epoch.
     validation_fraction : float, default 0.1

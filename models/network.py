@@ -8,7 +8,7 @@ import numpy as np
 
 from wyrm.leaf import InputNode, ParameterNode
 from wyrm.models.inputs import Inputs, Rows
-from wyrm.node import Node
+from wyrm.node import Node, OperatorNode
 from wyrm.optim import Optimizer
 from wyrm.parameter import HogwildParameter
 from wyrm.threads import usable_threads
@@ -25,7 +25,7 @@ class Graph(NamedTuple):
     """A graph, and where its data goes."""
 
     inputs: Inputs
-    score: Node
+    score: OperatorNode
     target: Node
     weight: InputNode | None
     trainer: Trainer
@@ -49,8 +49,8 @@ class Network:
     def __init__(
         self,
         values: dict[str, np.ndarray],
-        score: Callable[[dict[str, ParameterNode], Inputs], Node],
-        loss: Callable[[Node, Node, InputNode | None], Node],
+        score: Callable[[dict[str, ParameterNode], Inputs], Any],
+        loss: Callable[[Node, Node, InputNode | None], Any],
         make_target: Callable[[], Node],
         optimizer: Optimizer,
     ) -> None:

@@ -9,9 +9,8 @@ from wyrm.models.inputs import BLOCK, DenseRows, Rows, SparseRows
 # A column's scale follows what is seen later only where that is so many times larger.
 MUCH_LARGER = 2.0
 
-# Of a sparse column, so many values of the usual size are taken to have been seen beside its own: of a column with a
-# single tiny value, the next one is hardly as tiny.
-USUAL_VALUES = 10.0
+# Of a sparse column, so many ones are taken to have been seen beside its own values, so that a single one says little.
+ONES_BEFORE = 10.0
 
 
 class Moments:
@@ -26,7 +25,6 @@ class Moments:
         self.count = np.zeros(n_features)
         self.mean = np.zeros(n_features)
         self.squares = np.zeros(n_features)
-        self.plain = True  # whether all values of sparse rows were one
 
     def update(self, rows: Rows) -> None:
         """Take more rows into account."""
@@ -36,7 +34,6 @@ class Moments:
                 self._merge(rows.array[begin : begin + BLOCK].astype(np.float64))
         else:
             assert isinstance(rows, SparseRows)
-            self.plain = self.plain and rows.kind == "ones"
             indices, data = rows.matrix.indices, rows.matrix.data.astype(np.float64)
             grown = max(rows.n_features - len(self.count), 0)
             self.count, self.mean, self.squares = (
@@ -54,19 +51,17 @@ class Moments:
         self.squares += ((block - mean) ** 2).sum(axis=0) + away * away * (before * n / self.count)
         self.mean += away * (n / self.count)
 
-    def usual(self) -> float:
-        """The size of values in most sparse columns."""
-        seen = self.count > 0
-        return float(np.sqrt(np.median(self.squares[seen] / self.count[seen]))) if seen.any() else 1.0
+    def spread(self) -> np.ndarray:
+        """The standard deviation of dense columns; the root mean square of sparse ones, at least 1; 0: unknown.
 
-    def spread(self, usual: float) -> np.ndarray:
-        """The standard deviation of dense columns, root mean square of sparse ones; 0 where there is none."""
+        Sparse columns of small values stay as they are: often rows are normalised, and it is their sum that matters.
+        """
         if self.dense:
             spread = np.sqrt(self.squares / np.maximum(self.count, 1))
             spread[spread <= 1e-7 * np.abs(self.mean)] = 0  # what rounding leaves of a constant
             return spread
-        squares = (self.squares + USUAL_VALUES * usual**2) / (self.count + USUAL_VALUES)
-        return np.where(self.count > 0, np.sqrt(squares), 0)
+        squares = (self.squares + ONES_BEFORE) / (self.count + ONES_BEFORE)
+        return np.where(self.count > 0, np.sqrt(np.maximum(squares, 1)), 0)
 
 
 class Scaling:
@@ -78,14 +73,11 @@ class Scaling:
         Means of dense columns; None of sparse ones, which keep their zeros.
     scale : ndarray of float64 or None
         0 where no value, or only one, has been seen so far, which then stays as it is; None: ones throughout.
-    usual : float
-        The size of values in most sparse columns.
     """
 
-    def __init__(self, center: np.ndarray | None = None, scale: np.ndarray | None = None, usual: float = 1.0) -> None:
+    def __init__(self, center: np.ndarray | None = None, scale: np.ndarray | None = None) -> None:
         self.center = center
         self.scale = scale
-        self.usual = usual
         self._factors: tuple[Any, np.ndarray] | None = None
 
     @classmethod
@@ -93,10 +85,10 @@ class Scaling:
         """The scaling that the first data suggest."""
         if not standardize:
             return cls(np.zeros(len(moments.mean)), np.ones(len(moments.mean))) if moments.dense else cls()
+        spread = moments.spread()
         if moments.dense:
-            return cls(moments.mean, moments.spread(1.0))
-        usual = moments.usual()
-        return cls() if moments.plain else cls(None, moments.spread(usual), usual)
+            return cls(moments.mean, spread)
+        return cls(None, spread) if (spread > 1).any() else cls()
 
     @property
     def dense(self) -> bool:
@@ -140,7 +132,7 @@ class Scaling:
             return None
         moments = Moments(n_features, self.dense)
         moments.update(rows)
-        spread = moments.spread(self.usual)
+        spread = moments.spread()
         if self.center is not None:
             spread = np.hypot(spread, np.where(moments.count > 0, moments.mean - self.center, 0))
         before = self.divisor(n_features)

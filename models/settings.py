@@ -35,8 +35,9 @@ def check_number(
     expected = "a number " + (between if high < float("inf") else f"> {low:g}" if open else f">= {low:g}")
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{type(estimator).__name__}: expected {name} to be {expected}, got {value!r}")
-    inside = low < value < high if open else low <= value <= high
-    if not inside or not np.isfinite(float(value)):
+    number = float(value)
+    inside = low < number < high if open else low <= number <= high
+    if not inside or not np.isfinite(number):
         raise ValueError(f"{type(estimator).__name__}: expected {name} to be {expected}, got {value!r}")
 
 
@@ -54,8 +55,9 @@ def make_optimizer(estimator: Any) -> Optimizer:
         if l1:
             raise ValueError(f"{type(estimator).__name__}: Adam has no l1; use optimizer='ftrl', 'adagrad' or 'sgd'")
         return optim.Adam(rate, l2=l2)
-    rule = {"adagrad": optim.Adagrad, "sgd": optim.SGD, "ftrl": optim.FTRL}[estimator.optimizer]
-    return rule(rate, l2=l2, l1=l1)
+    rules: dict[str, Any] = {"adagrad": optim.Adagrad, "sgd": optim.SGD, "ftrl": optim.FTRL}
+    optimizer: Optimizer = rules[estimator.optimizer](rate, l2=l2, l1=l1)
+    return optimizer
 
 
 def as_seed(random_state: Any) -> int:
@@ -66,7 +68,7 @@ def as_seed(random_state: Any) -> int:
         return int(random_state.integers(2**31))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, (bool, np.bool_)):
+    if isinstance(random_state, (int, np.integer)) and random_state is not True and random_state is not False:
         return int(random_state) % 2**31
     raise ValueError(f"expected random_state to be None, an integer or a generator of NumPy, got {random_state!r}")
 

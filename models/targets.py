@@ -109,7 +109,8 @@ class Classifier(ClassifierMixin, SparseModel):
         """Log odds of the classes; as if each had been seen half a time more."""
         factors = np.asarray(self._factors or [1.0] * len(self.classes_))
         odds = np.log(factors * [summary.weights[label] for label in self.classes_.tolist()] + 0.5)
-        return odds - odds.mean() if len(odds) > 2 else odds[1:] - odds[0]
+        bias: np.ndarray = odds - odds.mean() if len(odds) > 2 else odds[1:] - odds[0]
+        return bias
 
     def _n_outputs(self) -> int:
         return 1 if len(self.classes_) == 2 else len(self.classes_)
@@ -201,12 +202,14 @@ class Classifier(ClassifierMixin, SparseModel):
     @property
     def coef_(self) -> np.ndarray:
         """ndarray of float64, shape (1, n_features) or (n_classes, n_features): the weights of X's columns."""
-        return self._unscaled()["linear"].T
+        weights: np.ndarray = self._unscaled()["linear"].T
+        return weights
 
     @property
     def intercept_(self) -> np.ndarray:
         """ndarray of float64, shape (1,) or (n_classes,): the scores of a row of zeros."""
-        return self._unscaled()["bias"][0]
+        bias: np.ndarray = self._unscaled()["bias"][0]
+        return bias
 
     # --- Predicting --------------------------------------------------------------------------------------------------
 
@@ -240,7 +243,8 @@ class Classifier(ClassifierMixin, SparseModel):
         if scores.shape[1] == 1:
             return np.hstack([expit(-scores), expit(scores)])
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return scores / scores.sum(axis=1, keepdims=True)
+        probabilities: np.ndarray = scores / scores.sum(axis=1, keepdims=True)
+        return probabilities
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class.
@@ -254,7 +258,9 @@ class Classifier(ClassifierMixin, SparseModel):
         ndarray, shape (n_samples,)
         """
         scores = self._scores(X)
-        return self.classes_[(scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)]
+        codes = (scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        labels: np.ndarray = self.classes_[codes]
+        return labels
 
     def predict_proba_one(self, x: Any, values: Any = None) -> Any:
         """Probabilities for one row, in a few microseconds.
