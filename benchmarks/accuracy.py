@@ -23,6 +23,7 @@ from contest import RESULTS
 from contests import data, words
 
 from wyrm.datasets import DataUnavailableError, fetch_movielens_100k, fetch_text8, load_adult
+from wyrm.metrics import log_loss, roc_auc_score
 from wyrm.models import (
     FactorizationMachineClassifier,
     FactorizationMachineRegressor,
@@ -42,7 +43,7 @@ class Parts:
 
     def quality(self, model):
         p = model.fit(self.X, self.y).predict_proba(self.X_test)[:, 1]
-        return {"AUC": data.auc(self.y_test, p), "log loss": data.log_loss(self.y_test, p)}
+        return {"AUC": roc_auc_score(self.y_test, p), "log loss": log_loss(self.y_test, p)}
 
 
 @cache

@@ -11,6 +11,7 @@ import workloads
 
 from wyrm.datasets import fetch_text8
 from wyrm.io import write_libsvm
+from wyrm.metrics import log_loss, roc_auc_score
 
 
 @dataclass
@@ -108,19 +109,6 @@ def census_file(size):
 # --- How good it is --------------------------------------------------------------------------------------------------
 
 
-def log_loss(y, p):
-    p = np.clip(p.astype(np.float64), 1e-7, 1 - 1e-7)
-    return float(-np.mean(np.where(y == 1, np.log(p), np.log(1 - p))))
-
-
-def auc(y, scores):
-    """Area under the ROC curve, ties counted half."""
-    _, codes, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[codes]
-    n_positive = int((y == 1).sum())
-    return float((ranks[y == 1].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * (len(y) - n_positive)))
-
-
 def quality(data, p):
     """What is said of predicted probabilities of the held-out part."""
-    return {"log loss": log_loss(data.held_out_y, p), "AUC": auc(data.held_out_y, p)}
+    return {"log loss": log_loss(data.held_out_y, p), "AUC": roc_auc_score(data.held_out_y, p)}

@@ -10,6 +10,7 @@ import numpy as np
 
 from contests import data
 from contests.ours import mean_time
+from wyrm.metrics import log_loss
 
 EPOCHS = 5
 
@@ -55,7 +56,7 @@ class SGDClassifier(Peer):
             start = time.perf_counter()
             self.model.partial_fit(self.data.X, self.data.y, classes=[0, 1])
             total += time.perf_counter() - start
-            points.append((total, data.log_loss(self.data.held_out_y, self.probabilities())))
+            points.append((total, log_loss(self.data.held_out_y, self.probabilities())))
         return points
 
     def latency(self, n=500):
@@ -129,7 +130,7 @@ class VowpalWabbit(Peer):
             start = time.perf_counter()
             self.learn(passes)
             seconds = time.perf_counter() - start
-            losses.append(data.log_loss(self.data.held_out_y, self.probabilities()))
+            losses.append(log_loss(self.data.held_out_y, self.probabilities()))
         return [(seconds * passes / epochs, loss) for passes, loss in enumerate(losses, 1)]
 
 
@@ -219,7 +220,7 @@ class TorchFactorizationMachine(Peer):
             start = time.perf_counter()
             self.epoch()
             total += time.perf_counter() - start
-            points.append((total, data.log_loss(self.data.held_out_y, self.probabilities())))
+            points.append((total, log_loss(self.data.held_out_y, self.probabilities())))
         return points
 
 
