@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wyrm.io import FormatError, TruncatedError
@@ -447,6 +447,8 @@ TOKENS = [
 
 
 @settings(max_examples=300)
+@example(b"1 99999999999999999\n \n", False, False, 0)
+@example(b"1 99999999999999999\n\n\r\n", False, False, 0)
 @given(st.lists(st.sampled_from(TOKENS), max_size=30).map(b"".join), st.booleans(), st.booleans(), st.integers(0, 3))
 def test_whatever_a_file_holds(content, binary, no_header, limit):
     options = {"binary": binary, "no_header": no_header and not binary, "limit": limit or None}

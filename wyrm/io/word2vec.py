@@ -111,10 +111,11 @@ def read_text(
                 goes_on = promised == n_rows and limit != promised
             reader = table.reader
             while start < stop and not table.is_full:
-                # Not even a row for what can't be there.
-                if reader.vector_size > stop - start + BLOCK and text[start:stop].strip():
-                    expected = f"a key and {reader.vector_size} numbers"
-                    raise FormatError(reader.name, reader.line, 1, expected, f"{stop - start} bytes")
+                if reader.vector_size > stop - start + BLOCK:  # no room for a row that can't be there
+                    if text[start:stop].strip(b"\r\n"):
+                        expected = f"a key and {reader.vector_size} numbers"
+                        raise FormatError(reader.name, reader.line, 1, expected, f"{stop - start} bytes")
+                    break
                 start = reader.feed_lines(text, start, stop, table.room(2 if has_header else 8))
             if table.is_full:
                 if not goes_on:
