@@ -42,6 +42,10 @@ cdef size_t COPY_BYTES = 2 << 20
 cdef tuple ADDITIVE = ("SGD", "Adagrad")
 
 
+cdef double mean(double total, dim_t n):
+    return total / n if n else np.nan
+
+
 class FitState:
     """What a fit() has to know to go on after an interruption."""
 
@@ -193,7 +197,7 @@ class Trainer:
                         raise FloatingPointError(f"epoch {epoch + 1}: {error}") from None
                     seconds = time.perf_counter() - started
                     for record in (history, self.history):
-                        record.loss.append(loss / examples)
+                        record.loss.append(mean(loss, examples))
                         record.seconds.append(seconds)
                         record.examples.append(examples)
                     if held_out is not None:
@@ -246,7 +250,7 @@ class Trainer:
         source.allow(1)
         self._partial_fits += 1
         loss, examples = self._run(self.loss, source, TRAIN, self._order(source, shuffle), None, (), 0, 0)
-        return loss / examples
+        return mean(loss, examples)
 
     def evaluate(self, feed):
         """Mean loss over a feed, without training.
@@ -260,7 +264,7 @@ class Trainer:
         float
         """
         loss, examples = self._run(self.loss, as_feed(feed), EVALUATE, None, None, (), 0, 0)
-        return loss / examples
+        return mean(loss, examples)
 
     def predict(self, node, feed):
         """The value of a node for every example of a feed.
@@ -428,7 +432,7 @@ class Trainer:
                 raise MemoryError("no memory for a batch")
             if worker.status:
                 refuse_status(root, worker.replica.tape.failed, worker.status)
-        if examples == 0 and kind != PREDICT and not wyrm_load(&control.control.stop):
+        if examples == 0 and kind != PREDICT and not feed.by_chance and not wyrm_load(&control.control.stop):
             raise ValueError(f"feed: expected at least one example, but this {type(feed).__name__} left all of them "
                              f"out")
         return loss, examples

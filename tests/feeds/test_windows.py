@@ -251,12 +251,22 @@ def test_a_memory_map_is_not_copied(tmp_path):
 
 def test_a_stream_that_leaves_everything_out_is_an_error():
     graph = Windows(2)
-    lonely = WindowFeed([0, 1, 0, 1], **graph.nodes, starts=[0, 1, 2, 3, 4])
+    lonely = WindowFeed([0, 1, 0, 1], **graph.nodes, starts=[0, 1, 2, 3, 4], sample=0)
     trainer = wyrm.Trainer(graph.loss, SGD(0.1), n_threads=1)
     with pytest.raises(ValueError, match="WindowFeed left all of them out"):
         trainer.fit(lonely)
     with pytest.raises(ValueError, match="WindowFeed left all of them out"):
         trainer.evaluate(lonely)
+
+
+def test_an_epoch_that_happens_to_be_empty_has_no_loss():
+    graph = Windows(2)
+    feed = WindowFeed([0, 1, 0, 1], **graph.nodes, sample=1e-12)
+    before = graph.inputs.value.copy()
+    history = wyrm.Trainer(graph.loss, SGD(0.1), n_threads=1).fit(feed, epochs=2)
+    assert history.examples == [0, 0]
+    assert np.isnan(history.loss).all()
+    np.testing.assert_array_equal(graph.inputs.value, before)
 
 
 def test_batches_of_several_windows_are_refused():

@@ -19,6 +19,7 @@ cdef class Cursor:
 cdef class Feed:
     cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
     cdef bint random_access      # its cursors can lay()
+    cdef bint by_chance          # it leaves out examples at random: an epoch may happen to have none
     cdef bint in_order           # its examples come in an order of their own
     cdef bint scattered          # those of a batch are not neighbours in that order
     cdef const int64_t* order    # [n_examples] the example at each place of the epoch, or NULL: their own order

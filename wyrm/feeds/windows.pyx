@@ -201,6 +201,7 @@ cdef class WindowFeed(Feed):
         self.n_tokens = len(counts)
         if sample > 0:
             self.keep = keep_thresholds(counts, sample)
+            self.by_chance = True
         return 0
 
     cdef int read_outputs(self, object counts, object n_negatives, double power) except -1:
