@@ -80,7 +80,7 @@ def as_table(X: Any, what: str) -> Table:
     if len(lengths) > 1:
         raise ValueError(f"{what}: expected columns of one length, got {sorted(lengths)}")
     coded = iter(factorize([column for column in raw if _holds_objects(column)], what))
-    columns: list[Column] = [next(coded) if _holds_objects(column) else column for column in raw]  # type: ignore[misc]
+    columns: list[Column] = [next(coded) if _holds_objects(column) else column for column in raw]
     return Table(names, columns, lengths.pop())
 
 
