@@ -1,12 +1,15 @@
 from libc.stdint cimport uint64_t
 from wyrm.kernels.table cimport dim_t, row_t, slots_t
 
+ctypedef struct index_t
+
 ctypedef struct index_t:
     # A list of table rows, cut into bags, as an index input holds it or a feed lays it down.
     const row_t* rows            # [n]
     const row_t* offsets         # [bags + 1]
     dim_t n, bags
     row_t high                   # the largest row, -1 when n == 0: checked against a table once per step
+    const index_t* origin        # the list these rows stand for, whose they are under other numbers; NULL: their own
     bint distinct                # known that no row occurs twice
     uint64_t version             # changes with the content, never 0
     # The distinct rows and the slot of each position among them, made on demand for `slots_version`.

@@ -1,4 +1,5 @@
 from libc.stdint cimport uint32_t
+from wyrm.detours cimport Detours
 from wyrm.gradient cimport gradient_t
 from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.parameter cimport storage_t
@@ -8,13 +9,16 @@ cdef enum:
     N_TIERS = 8
 
 ctypedef struct copy_t:
-    # One parameter of which a thread trains a copy of its own.
+    # One parameter of which a thread trains a copy of its own, or of its most touched rows.
     storage_t shared
     storage_t* used              # the one of this thread's replica
     storage_t mine               # rows of stride cols + width, values first
+    dim_t n                      # rows it has room for
+    row_t* map                   # [rows] of a copy of some: where each row is; NULL: row r is in place r
+    float* block                 # what to free
     gradient_t* gradient         # of this thread
     float* base                  # mine, as it was at the last merge
-    float* last                  # [rows, cols] how far the last merge, of all threads, moved each row
+    float* last                  # [n, cols] how far the last merge, of all threads, moved each row
     float sums[8][2]             # by tier, decayed: changes . last and last . last
     dim_t width                  # floats of optimiser state per row
     uint32_t* touches            # [rows] steps that touched each row, while they are counted
@@ -24,6 +28,8 @@ ctypedef struct copy_t:
 cdef class PrivateCopies:
     cdef copy_t* copies
     cdef dim_t n
+    cdef Detours detours         # to the copies of some rows
+    cdef list mapped             # memory of copies that the system mapped
     cdef readonly size_t bytes
     cdef dim_t n_threads
     cdef dim_t interval          # steps between two merges of the first tier
@@ -33,6 +39,11 @@ cdef class PrivateCopies:
     cdef bint counting
 
     cdef int take(self, Replica replica, size_t budget, dim_t n_threads) except -1
+    cdef bint copy_whole(self, copy_t* copy, size_t budget) except -1
+    cdef int copy_some(self, copy_t* copy, size_t budget) except -1
+    cdef int reserve(self, copy_t* copy) except -1
+    cdef void use(self, copy_t* copy, float* place) noexcept
+    cdef int follow(self) noexcept nogil
     cdef void start(self) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef void pull(self) noexcept nogil

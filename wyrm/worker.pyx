@@ -111,6 +111,10 @@ cdef class Worker:
         cdef int status
         if self.kind == PREDICT:
             return self.predict(n)
+        if self.copies is not None:
+            status = self.copies.follow()
+            if status != OK:
+                return status
         status = self.gradients_of(n, n)
         if status == OK and self.kind == TRAIN:
             if self.copies is not None:

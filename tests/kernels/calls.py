@@ -71,7 +71,7 @@ class Kernels:
             _fields_ = [("values", c_void_p), ("slots", c_void_p), ("add", c_int)]
 
         class Fields(Structure):
-            _fields_ = [("fields", c_void_p), ("n_fields", c_ssize_t), ("by_row", c_int)]
+            _fields_ = [("fields", c_void_p), ("n_fields", c_ssize_t), ("rows", c_void_p)]
 
         self.Product, self.Bags, self.Slots, self.Fields = Product, Bags, Slots, Fields
         p, n, flag = c_void_p, c_ssize_t, c_int
@@ -284,7 +284,7 @@ class Kernels:
     def fields(self, guard, bags, fields, n_fields, by_row=False):
         """The struct, and room for what the kernels lay out."""
         fields = np.ascontiguousarray(fields, dtype=np.int32)
-        made = self.Fields(pointer(fields), n_fields, by_row)
+        made = self.Fields(pointer(fields), n_fields, bags.rows if by_row else None)
         made.keep = fields
         return made, guard(np.full(3 * bags.n + (n_fields + 1) // 2, -1), np.int64)
 

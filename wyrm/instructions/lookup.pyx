@@ -6,7 +6,7 @@ scratch; code.n[2] is the number of fields.
 """
 
 from libc.string cimport memcmp, memcpy
-from wyrm.gradient cimport gradient_t, lookup_slots
+from wyrm.gradient cimport gradient_t, index_t, lookup_slots
 from wyrm.instructions.program cimport (
     FIELD_OUT_OF_RANGE, FIELDS_DIFFER, NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FIELD_AWARE, OP_FM_INTERACTION,
     OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER, flat, instruction_t, op_t, size, slot_t,
@@ -185,9 +185,14 @@ cdef int fm_back(instruction_t* code) noexcept nogil:
 # The scratch is room for the entries of a bag, which backward lays out again rather than keep them for all bags.
 
 cdef inline void open_fields(fields_t* fields, instruction_t* code) noexcept nogil:
-    fields.by_row = code.fields == NULL
-    fields.fields = code.row_fields if fields.by_row else code.fields.rows
+    cdef const index_t* index = code.index if code.index.origin == NULL else code.index.origin
     fields.n_fields = code.n[2]
+    if code.fields != NULL:
+        fields.fields = code.fields.rows
+        fields.rows = NULL
+    else:
+        fields.fields = code.row_fields
+        fields.rows = index.rows
 
 
 cdef int fields_match(instruction_t* code) noexcept nogil:

@@ -15,8 +15,8 @@ cdef enum:
     VECTORS = 4                  # accumulators of a sum, so that one addition doesn't wait for the one before
 
 
-cdef inline row_t field_at(const bags_t* b, const fields_t* f, dim_t i) noexcept nogil:
-    return f.fields[b.rows[i]] if f.by_row else f.fields[i]
+cdef inline row_t field_at(const fields_t* f, dim_t i) noexcept nogil:
+    return f.fields[i] if f.rows == NULL else f.fields[f.rows[i]]
 
 
 cdef inline void fill_entry(entry_t* entry, const bags_t* b, dim_t i, row_t field) noexcept nogil:
@@ -33,13 +33,13 @@ cdef bint sort_entries(entry_t* entries, const bags_t* b, const fields_t* f, dim
     cdef dim_t i
     memset(place, 0, f.n_fields * sizeof(row_t))
     for i in range(first, end):
-        place[field_at(b, f, i)] += 1
+        place[field_at(f, i)] += 1
     for i in range(f.n_fields):
         most = place[i] if place[i] > most else most
         count += place[i]
         place[i] = count - place[i]
     for i in range(first, end):
-        field = field_at(b, f, i)
+        field = field_at(f, i)
         fill_entry(entries + place[field], b, i, field)
         place[field] += 1
     return most <= 1
@@ -51,7 +51,7 @@ cdef bint lay_entries(entry_t* entries, const bags_t* b, const fields_t* f, dim_
     cdef row_t field, before = -1
     cdef bint distinct = True
     for i in range(first, end):
-        field = field_at(b, f, i)
+        field = field_at(f, i)
         if field <= before:
             if field < before:
                 return sort_entries(entries, b, f, first, end)

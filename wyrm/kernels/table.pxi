@@ -48,9 +48,9 @@ ctypedef struct slots_t:
 
 ctypedef struct fields_t:
     # The field of each position of some bags.
-    const row_t* fields          # [n] by position, or with by_row [N] by table row; each in [0, n_fields)
+    const row_t* fields          # [n] by position, or by what `rows` says; each in [0, n_fields)
     dim_t n_fields
-    bint by_row
+    const row_t* rows            # [n], or NULL: position i has fields[rows[i]]
 
 ctypedef struct entry_t:
     # A position of a bag, as the field-aware kernels lay it out.
