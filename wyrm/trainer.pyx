@@ -287,8 +287,8 @@ class Trainer:
         if source.n_examples < 0:
             return np.concatenate([self.predict(node, block) for _, block in source.blocks(self.batch_size)])
         if source.scattered and self.batch_size > 1:
-            raise ValueError(f"Trainer.predict: {type(source).__name__} leaves examples out, so it needs a trainer with "
-                             f"batch_size=1")
+            raise ValueError(f"Trainer.predict: {type(source).__name__} leaves examples out, so it needs a trainer "
+                             f"with batch_size=1")
         output = np.full((source.n_examples, node.shape[1]), np.nan, dtype=np.float32)
         self._run(node, source, PREDICT, None, None, (), 0, 0, output)
         return output
