@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import suppress
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from wyrm.container import ModelFileError, pack_strings, unpack_strings
+from wyrm.io.errors import FormatError
 from wyrm.io.saving import load, save
 from wyrm.io.source import name_of
-from wyrm.io.word2vec import read_binary, read_counts, read_text, write_counts, write_vectors
+from wyrm.io.word2vec import format_of, read_binary, read_counts, read_text, write_counts, write_vectors
 from wyrm.models.vector_table import VectorTable, descending
+
+_READ_WITH = {
+    "text": "load_word2vec_format(path)",
+    "glove": "load_word2vec_format(path, no_header=True)",
+    "binary": "load_word2vec_format(path, binary=True)",
+    "safetensors": "load(path)",
+}
 
 
 class VectorFiles(VectorTable):
@@ -83,12 +93,17 @@ class VectorFiles(VectorTable):
         counts: dict[str, int] | None = None
         if fvocab is not None:
             counts = read_counts(fvocab, encoding=encoding, errors=unicode_errors)
-        if binary:
-            keys, vectors = read_binary(fname, limit=limit, encoding=encoding, errors=unicode_errors)
-        else:
-            keys, vectors = read_text(
-                fname, has_header=not no_header, limit=limit, encoding=encoding, errors=unicode_errors
-            )
+        kind = "binary" if binary else "glove" if no_header else "text"
+        read = read_binary if binary else partial(read_text, has_header=not no_header)
+        try:
+            keys, vectors = read(fname, limit=limit, encoding=encoding, errors=unicode_errors)
+        except (FormatError, UnicodeDecodeError) as error:
+            if isinstance(fname, str | os.PathLike):  # a stream is read once only
+                with suppress(FormatError):
+                    other = format_of(fname)
+                    if other != kind:
+                        error.add_note(f"{name_of(fname)} looks as if {_READ_WITH[other]} would read it.")
+            raise
         index = dict(zip(keys, range(len(keys))))
         if len(index) != len(keys):
             keys, vectors = _first_of_each(keys, vectors, name_of(fname))

@@ -97,6 +97,15 @@ class TestThereAndBack:
         wv.save_word2vec_format(file, **FORMATS[name])
         check(wv, load(file.getvalue(), **reading(FORMATS[name])))
 
+    def test_taken_for_another(self, wv, tmp_path, name):
+        path = tmp_path / "vectors"
+        wv.save_word2vec_format(path, **FORMATS[name])
+        hints = {"text": "format(path)", "binary": "binary=True", "glove": "no_header=True"}
+        for other in set(FORMATS) - {name}:
+            with pytest.raises((FormatError, UnicodeDecodeError)) as caught:
+                KeyedVectors.load_word2vec_format(path, **reading(FORMATS[other]))
+            assert hints[name] in caught.value.__notes__[0]
+
     @pytest.mark.parametrize("part", [0.1, 0.5, 0.999])
     def test_truncated(self, wv, tmp_path, name, part):
         path = tmp_path / "vectors"

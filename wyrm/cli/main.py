@@ -17,8 +17,8 @@ COMMANDS = {
     "predict": "predict for the rows of a file",
     "evaluate": "tell how good the predictions for a file are",
     "info": "tell what a saved model holds",
-    "config": "print version, instruction set, BLAS and threads",
     "nearest": "print the keys whose vectors are most similar to those of some keys",
+    "config": "print version, instruction set, BLAS and threads",
 }
 
 DESCRIPTION = "Sparse models on the CPU."
