@@ -94,7 +94,8 @@ def test_mapped_arrays_are_the_file_itself(tmp_path):
         assert isinstance(owner.obj if isinstance(owner, memoryview) else owner, mmap.mmap)
         assert arrays[name].ctypes.data % arrays[name].itemsize == 0
     del owner
-    os.replace(path, tmp_path / "moved")  # what is mapped stays, whatever becomes of the name
+    if os.name != "nt":
+        os.replace(path, tmp_path / "moved")  # what is mapped stays, whatever becomes of the name
     assert same(arrays, example())
 
 
@@ -112,16 +113,15 @@ def test_damaged_anywhere_it_is_refused_or_unharmed(tmp_path):
     rng = np.random.default_rng(1)
     unharmed = 0
     for place in range(len(data)):
-        for change in {0x01, 0x80, int(rng.integers(1, 256))}:
-            path.write_bytes(data[:place] + bytes([data[place] ^ change]) + data[place + 1 :])
-            try:
-                config, arrays = read_container(path, "test", 1)
-            except ModelFileError as error:
-                assert str(path) in str(error)
-            else:
-                assert config == CONFIG and same(arrays, example())
-                unharmed += 1
-    assert unharmed < 100
+        path.write_bytes(data[:place] + bytes([data[place] ^ int(rng.integers(1, 256))]) + data[place + 1 :])
+        try:
+            config, arrays = read_container(path, "test", 1)
+        except ModelFileError as error:
+            assert str(path) in str(error)
+        else:
+            assert config == CONFIG and same(arrays, example())
+            unharmed += 1
+    assert unharmed < 50
 
 
 @pytest.mark.parametrize("mapped", [False, True])
