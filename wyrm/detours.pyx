@@ -1,8 +1,8 @@
 """Rows of a table that lie elsewhere for one thread: its lookups are led there, the others stay where they are.
 
 A row is found at `value + row * stride`. Memory of the thread's own, a whole number of strides away from the table, is
-therefore reached by row numbers as well, which no table has. A map from rows to such numbers is all that a detour needs;
-kernels, gradients and optimisers don't notice.
+therefore reached by row numbers as well, which no table has. A map from rows to such numbers is all that a detour
+needs; kernels, gradients and optimisers don't notice.
 """
 
 from libc.string cimport memset
