@@ -375,6 +375,13 @@ WYRM_INLINE ivec_t vec_less(vec_t a, vec_t b) WYRM_BODY(ivec_t, a < b, WYRM_BITS
 WYRM_INLINE ivec_t vec_less_equal(vec_t a, vec_t b) WYRM_BODY(ivec_t, a <= b, WYRM_BITS(LANE(a, i) <= LANE(b, i)))
 WYRM_INLINE ivec_t vec_equal(vec_t a, vec_t b) WYRM_BODY(ivec_t, a == b, WYRM_BITS(LANE(a, i) == LANE(b, i)))
 
+/* A condition that nearly always holds, for the layout of loops. */
+#if WYRM_NATIVE_VECTORS
+#define WYRM_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#else
+#define WYRM_LIKELY(condition) (condition)
+#endif
+
 /* Whether any lane of a mask is set. */
 WYRM_INLINE int vec_any(ivec_t mask) {
 #if WYRM_AVX512

@@ -46,6 +46,7 @@ cdef extern from "simd.h" nogil:
     ivec_t vec_less(vec_t a, vec_t b)
     ivec_t vec_less_equal(vec_t a, vec_t b)
     ivec_t vec_equal(vec_t a, vec_t b)
+    bint often "WYRM_LIKELY"(bint condition)             # the condition, which nearly always holds
     bint vec_any(ivec_t mask)                            # whether any lane is set
     vec_t vec_select(ivec_t mask, vec_t a, vec_t b)      # mask ? a : b
     vec_t vec_keep(ivec_t mask, vec_t a)                 # mask ? a : 0

@@ -179,7 +179,7 @@ cdef inline vec_t adagrad_vector(vec_t w, vec_t* accum, vec_t g, const vectors_t
     if not plain and c.clip:
         g = clipped(g, c)
     a = accum[0] = vec_fma(g, g, accum[0])
-    if ESTIMATES and not vec_any(ivec_andnot(vec_less(a, c.floor), vec_equal(g, vec_zero()))):
+    if ESTIMATES and often(not vec_any(ivec_andnot(vec_less(a, c.floor), vec_equal(g, vec_zero())))):
         a = vec_max(c.floor, a)
         y = vec_rsqrt_estimate(a)
         g = vec_mul(vec_mul(vec_mul(c.half_rate, g), y), vec_fnma(vec_fma(a, y, c.twice_eps), y, c.three))
