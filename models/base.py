@@ -263,9 +263,7 @@ class SparseModel(BaseEstimator):
             part = part._replace(rows=self._fitting(part.rows, grow=True))
             if part.rows.n_features > self.n_features_in_:
                 self._grow(part.rows.n_features)
-            ratio = self._scaling.follow(part.rows, self.n_features_in_)
-            if ratio is not None:
-                self._network.multiply_rows(self._tables, ratio)
+            self._scaling.follow(part.rows, self.n_features_in_)
         self._open = not self._scaling.dense
         weighted = part.weight is not None or self._has_class_weights()
         trainer = self._trainer(self._scaled(part.rows), weighted, part.rows.n_rows)

@@ -153,13 +153,6 @@ class Network:
 
     # --- Size and state ----------------------------------------------------------------------------------------------
 
-    def multiply_rows(self, names: tuple[str, ...], ratio: np.ndarray) -> None:
-        """Multiply the first rows of some parameters by a number each."""
-        self.make_trainable()
-        for name in names:
-            value = self.parameters[name].value
-            value[: len(ratio)] *= ratio[:, np.newaxis]
-
     def grow(self, rows: dict[str, np.ndarray]) -> None:
         """Add rows to some parameters."""
         self.make_trainable()

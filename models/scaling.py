@@ -122,28 +122,27 @@ class Scaling:
         divisor = self.divisor(rows.n_features)
         return rows if (divisor == 1).all() else rows.scaled(divisor)
 
-    def follow(self, rows: Rows, n_features: int) -> np.ndarray | None:
+    def follow(self, rows: Rows, n_features: int) -> None:
         """Take over the scale of columns that later rows show for the first time, or with much larger values.
 
-        Returns what the weights of each column are to be multiplied by, for the model to stay what it is; None where
-        nothing changes.
+        The weights that the graph has for such a column stay, so that for its larger values the model says what it said
+        for the smaller ones (Ross, Mineiro and Langford, "Normalized online learning", UAI 2013).
         """
         if rows.kind == "ones":
-            return None
+            return
         moments = Moments(n_features, self.dense)
         moments.update(rows)
         spread = moments.spread()
         if self.center is not None:
             spread = np.hypot(spread, np.where(moments.count > 0, moments.mean - self.center, 0))
-        before = self.divisor(n_features)
+        elif self.scale is None and not (spread > 1).any():
+            return
         scale = np.zeros(n_features)
         if self.scale is not None:
             scale[: len(self.scale)] = self.scale
         new = (spread > 0) & ((scale == 0) | (spread > MUCH_LARGER * scale))
         scale[new] = spread[new]
         self.scale = scale
-        ratio = self.divisor(n_features) / before
-        return None if (ratio == 1).all() else ratio
 
     def arrays(self) -> dict[str, Any]:
         """The arrays to save."""

@@ -21,11 +21,13 @@ class _Labels:
         self.weights: dict[Any, float] = dict.fromkeys(classes, 0.0) if classes is not None else {}
         self.dtype: Any = None
         self.complete = classes is not None
+        self.n_rows = 0
 
     def update(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         labels, codes = np.unique(y, return_inverse=True)
         if self.complete and not set(labels.tolist()) <= set(self.weights):
             raise ValueError(f"y contains labels that classes= has not: {labels.tolist()}, {list(self.weights)}")
+        self.n_rows += len(y)
         self.dtype = labels.dtype if self.dtype is None else np.promote_types(self.dtype, labels.dtype)
         for label, total in zip(labels.tolist(), np.bincount(codes, weights=weight).tolist()):
             self.weights[label] = self.weights.get(label, 0.0) + total
@@ -107,8 +109,8 @@ class Classifier(ClassifierMixin, SparseModel):
 
     def _first_bias(self, summary: _Labels) -> np.ndarray:
         """Log odds of the classes; as if each had been seen half a time more."""
-        factors = np.asarray(self._factors or [1.0] * len(self.classes_))
-        odds = np.log(factors * [summary.weights[label] for label in self.classes_.tolist()] + 0.5)
+        weights = np.asarray([summary.weights[label] for label in self.classes_.tolist()])
+        odds = np.log(np.asarray(self._factors or 1.0) * weights * (summary.n_rows / weights.sum()) + 0.5)
         bias: np.ndarray = odds - odds.mean() if len(odds) > 2 else odds[1:] - odds[0]
         return bias
 

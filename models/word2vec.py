@@ -101,7 +101,7 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
     --------
     >>> from wyrm.models import Word2Vec
     >>> sentences = [["graph", "minors", "trees"], ["graph", "minors", "survey"]] * 50
-    >>> model = Word2Vec(vector_size=8, window=2, negative=2, seed=0, workers=1).fit(sentences)
+    >>> model = Word2Vec(vector_size=8, window=2, negative=2, sample=0, seed=0, workers=1).fit(sentences)
     >>> model.wv["graph"].shape
     (8,)
     >>> len(model.wv.most_similar("graph", topn=2))
