@@ -109,8 +109,8 @@ class Classifier(ClassifierMixin, SparseModel):
 
     def _first_bias(self, summary: _Labels) -> np.ndarray:
         """Log odds of the classes; as if each had been seen half a time more."""
-        weights = np.asarray([summary.weights[label] for label in self.classes_.tolist()])
-        odds = np.log(np.asarray(self._factors or 1.0) * weights * (summary.n_rows / weights.sum()) + 0.5)
+        weights = np.asarray(self._factors or 1.0) * [summary.weights[label] for label in self.classes_.tolist()]
+        odds = np.log(weights * (summary.n_rows / weights.sum()) + 0.5)
         bias: np.ndarray = odds - odds.mean() if len(odds) > 2 else odds[1:] - odds[0]
         return bias
 
