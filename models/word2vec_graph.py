@@ -83,7 +83,9 @@ class WindowGraph:
         if self.sg:
             hidden = vectors.embedding(context)
         else:
-            hidden = vectors.embedding_bag(context, mode="mean" if self.cbow_mean else "sum")
+            # As in word2vec: of the mean's gradient each neighbour gets the whole, of the sum's a part.
+            mode, backward = ("mean", "sum") if self.cbow_mean else ("sum", "mean")
+            hidden = vectors.embedding_bag(context, mode=mode, backward=backward)
         self._nodes: dict[str, Any] = {"context": context}
         losses = []
         if self.tables.output is not None:

@@ -48,7 +48,12 @@ class ParameterNode(Node):
     def value(self, value: npt.ArrayLike) -> None: ...
     def embedding(self, index: IndexInputNode) -> OperatorNode: ...
     def embedding_bag(
-        self, index: IndexInputNode, weights: _Operand | None = None, mode: Literal["sum", "mean"] = "sum"
+        self,
+        index: IndexInputNode,
+        weights: _Operand | None = None,
+        mode: Literal["sum", "mean"] = "sum",
+        *,
+        backward: Literal["sum", "mean"] | None = None,
     ) -> OperatorNode: ...
     def fm_interaction(self, index: IndexInputNode, weights: _Operand | None = None) -> OperatorNode: ...
     def field_aware_interaction(

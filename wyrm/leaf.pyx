@@ -211,11 +211,13 @@ cdef class ParameterNode(Node):
         """Node: see :func:`wyrm.embedding`."""
         return make(OP_EMBEDDING, None, None, None, self, index_of(index))
 
-    def embedding_bag(self, index, weights=None, mode="sum"):
+    def embedding_bag(self, index, weights=None, mode="sum", *, backward=None):
         """Node: see :func:`wyrm.embedding_bag`."""
-        if mode not in ("sum", "mean"):
-            raise ValueError(f"embedding_bag: expected mode 'sum' or 'mean', got {mode!r}")
-        return make(OP_EMBEDDING_BAG, weights_of(weights), None, None, self, index_of(index), 0, 0, mode == "mean")
+        for name, given in (("mode", mode), ("backward", mode if backward is None else backward)):
+            if given not in ("sum", "mean"):
+                raise ValueError(f"embedding_bag: expected {name} 'sum' or 'mean', got {given!r}")
+        return make(OP_EMBEDDING_BAG, weights_of(weights), None, None, self, index_of(index), 0, 0, mode == "mean", 0,
+                    (backward or mode) == "mean")
 
     def fm_interaction(self, index, weights=None):
         """Node: see :func:`wyrm.fm_interaction`."""

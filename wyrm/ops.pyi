@@ -12,6 +12,8 @@ def embedding_bag(
     index: IndexInputNode,
     weights: _Operand | None = None,
     mode: Literal["sum", "mean"] = "sum",
+    *,
+    backward: Literal["sum", "mean"] | None = None,
 ) -> OperatorNode: ...
 def fm_interaction(table: ParameterNode, index: IndexInputNode, weights: _Operand | None = None) -> OperatorNode: ...
 def field_aware_interaction(

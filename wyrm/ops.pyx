@@ -52,7 +52,7 @@ def embedding(table, index):
     return table_of(table).embedding(index)
 
 
-def embedding_bag(table, index, weights=None, mode="sum"):
+def embedding_bag(table, index, weights=None, mode="sum", *, backward=None):
     """Sums (or means) of weighted rows of a table, one per bag of indices.
 
     Parameters
@@ -64,6 +64,9 @@ def embedding_bag(table, index, weights=None, mode="sum"):
         A weight per index, in the order of the indices; default all ones. Gradients flow to it.
     mode : {"sum", "mean"}, default "sum"
         "mean" divides by the number of indices in the bag. An empty bag gives zeros.
+    backward : {"sum", "mean"}, optional
+        What the rows are given of a bag's gradient: all of it, or an equal part. Default: as `mode` has it, the true
+        gradient. CBOW in word2vec takes the mean of its neighbours, but gives each of them the whole.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def embedding_bag(table, index, weights=None, mode="sum"):
     array([[4., 6.],
            [2., 3.]], dtype=float32)
     """
-    return table_of(table).embedding_bag(index, weights, mode)
+    return table_of(table).embedding_bag(index, weights, mode, backward=backward)
 
 
 def fm_interaction(table, index, weights=None):

@@ -2,7 +2,7 @@
 
 They read only the rows an index list names, and their backward emits only those rows.  Operand a, where there is one,
 holds a weight per index.  code.n[0] is set for the mean of a bag; code.n[1] is where packed weights start in the
-scratch; code.n[2] is the number of fields.
+scratch; code.n[2] is the number of fields, or for a bag whether its gradient is divided among its rows.
 """
 
 from libc.string cimport memcmp, memcpy
@@ -143,8 +143,10 @@ cdef int bag_back(instruction_t* code) noexcept nogil:
     open_bags(&bags, code)
     if lookup_slots(&slots, code.gradient, code.index) < 0:
         return OUT_OF_MEMORY
+    bags.mean = code.n[2] != 0
     kernels.bag_back(&slots, code.out.grad, &bags)
     if code.a != NULL and code.a.grad != NULL:
+        bags.mean = code.n[0] != 0
         kernels.bag_weights_back(code.a.grad, code.out.grad, &bags, code.add_a)
     return OK
 
