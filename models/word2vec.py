@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any, Self
 
 import numpy as np
 
+from wyrm.feeds.tokens import ArrayTokens
 from wyrm.history import History
 from wyrm.models.keyed_vectors import KeyedVectors
 from wyrm.models.word2vec_callbacks import ForGensim, Recorder, adapted
@@ -17,12 +19,14 @@ from wyrm.models.word2vec_queries import Word2VecQueries
 from wyrm.optim import SGD, LinearDecay
 from wyrm.parameter import HogwildParameter
 from wyrm.text.corpus import Counts, TextCorpus, as_corpus
+from wyrm.text.stream import TextTokens
 from wyrm.text.vocabulary import Rule, Vocabulary, count_corpus
 from wyrm.threads import usable_threads
 from wyrm.trainer import Trainer
 from wyrm.watch import checked_count
 
 TOKENS_PER_THREAD = 10_000  # fewer are not worth a thread
+BYTES_PER_TOKEN = 6
 
 
 class Word2Vec(Word2VecFiles, Word2VecQueries):
@@ -396,14 +400,26 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         if compute_loss is not None:
             self.compute_loss = compute_loss
         graph, vocabulary = self._graph, self._vocabulary
-        tokens, starts = _given(corpus, corpus_file).encode(vocabulary.keys)
-        if not len(tokens):
-            raise ValueError("Word2Vec.train: expected a corpus with tokens of the vocabulary, found none of them")
-        feed = graph.feed(tokens, starts)
+        source = _given(corpus, corpus_file)
+        with closing(source.stream(vocabulary.keys)) as stream:
+            return self._train(graph, stream, epochs, start_alpha, end_alpha, callbacks, verbose, resume)
+
+    def _train(
+        self,
+        graph: WindowGraph,
+        stream: TextTokens | ArrayTokens,
+        epochs: int,
+        start_alpha: float | None,
+        end_alpha: float | None,
+        callbacks: Iterable[Any],
+        verbose: int,
+        resume: str | os.PathLike[str] | None,
+    ) -> tuple[int, int]:
+        feed = graph.feed(stream)
         rates = LinearDecay(
             self.alpha if start_alpha is None else start_alpha, self.min_alpha if end_alpha is None else end_alpha
         )
-        n_threads = self._threads(len(tokens))
+        n_threads = self._threads(stream)
         if resume is None:
             trainer = Trainer(
                 graph.loss,
@@ -428,11 +444,15 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         for hook in hooks:
             if isinstance(hook, ForGensim):
                 hook.call("on_train_end")
-        return sum(trainer.history.examples[done:]), len(tokens) * (len(trainer.history.loss) - done)
+        passed = (
+            stream.n_words if isinstance(stream, TextTokens) else stream.n_places * (len(trainer.history.loss) - done)
+        )
+        return sum(trainer.history.examples[done:]), passed
 
-    def _threads(self, n_tokens: int) -> int:
+    def _threads(self, stream: TextTokens | ArrayTokens) -> int:
         if self.deterministic:
             return 1
+        n_tokens = stream.n_places // (BYTES_PER_TOKEN if isinstance(stream, TextTokens) else 1)
         workers = usable_threads() if self.workers is None else self.workers
         return max(1, min(workers, n_tokens // TOKENS_PER_THREAD))
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wyrm.feeds import WindowFeed
+from wyrm.feeds.tokens import ArrayTokens, TokenStream
 from wyrm.feeds.windows import keep_thresholds
 from wyrm.leaf import IndexInputNode, InputNode, ParameterNode
 from wyrm.nn.losses import logistic, negative_sampling
@@ -138,11 +139,10 @@ class WindowGraph:
         self._nodes |= {"path": path, "turn": turn, "paths": huffman_paths(self.counts)}
         return (-turn * (inner.embedding(path) @ hidden.T)).softplus()
 
-    def feed(self, tokens: Any, starts: npt.NDArray[np.int64] | None = None) -> WindowFeed:
+    def feed(self, stream: TokenStream) -> WindowFeed:
         """The feed of a corpus."""
         return WindowFeed(
-            tokens,
-            starts=starts,
+            stream,
             counts=self.counts,
             window=self.window,
             shrink_windows=self.shrink_windows,
@@ -157,4 +157,4 @@ class WindowGraph:
             self, tables=Tables(self.tables.vectors, inner=self.tables.inner), shrink_windows=False, sample=0.0
         )
         total = tree.loss.sum()
-        return Trainer(total, SGD(0.0), n_threads=1).predict(total, tree.feed(tokens, starts))[:, 0]
+        return Trainer(total, SGD(0.0), n_threads=1).predict(total, tree.feed(ArrayTokens(tokens, starts)))[:, 0]

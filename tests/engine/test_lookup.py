@@ -451,3 +451,27 @@ def test_foreign_objects_are_refused():
                 function(table, index, np.ones(shape))
     with pytest.raises(ValueError, match="'sum' or 'mean'"):
         wyrm.embedding_bag(table, index, mode="max")
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+@pytest.mark.parametrize("backward", ["sum", "mean", None])
+def test_the_gradient_of_a_bag_may_be_divided_or_not(mode, backward, rng):
+    table = wyrm.ParameterNode(rng.normal(size=(6, 3)))
+    index = wyrm.IndexInputNode(([1, 4, 1, 2, 0], [0, 3, 3, 5]))
+    weights = wyrm.ParameterNode(rng.normal(size=(5, 1)))
+    scale = rng.normal(size=(3, 3)).astype(np.float32)
+    loss = (wyrm.embedding_bag(table, index, weights, mode=mode, backward=backward) * scale).sum()
+    loss.forward()
+    loss.backward()
+    expected = np.zeros((6, 3))
+    for position, (row, bag) in enumerate(zip([1, 4, 1, 2, 0], [0, 0, 0, 2, 2], strict=True)):
+        divisor = [3, 1, 2][bag] if (backward or mode) == "mean" else 1
+        expected[row] += weights.value[position] * scale[bag] / divisor
+    np.testing.assert_allclose(table.gradient, expected, rtol=1e-5, atol=1e-6)
+    true = [
+        scale[bag] @ table.value[row] / ([3, 1, 2][bag] if mode == "mean" else 1)
+        for row, bag in zip([1, 4, 1, 2, 0], [0, 0, 0, 2, 2], strict=True)
+    ]
+    np.testing.assert_allclose(weights.gradient[:, 0], true, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="backward 'sum' or 'mean', got 'max'"):
+        table.embedding_bag(index, backward="max")

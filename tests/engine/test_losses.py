@@ -268,3 +268,16 @@ def test_a_loss_of_inputs_alone_has_nothing_to_learn(rng):
     loss.forward()
     with pytest.raises(ValueError, match="no parameter"):
         loss.backward()
+
+
+def test_negatives_may_count_less(rng):
+    positive, negative = parameter(rng.normal(size=(3, 1))), parameter(rng.normal(size=(3, 8)))
+    weight = rng.uniform(0.2, 3, size=(3, 1)).astype(np.float32)
+    loss = losses.negative_sampling(positive, negative, weight, negative_weight=5 / 8)
+    p, q = positive.value.astype(float), negative.value.astype(float)
+    assert_value(loss, weight * (softplus(-p) + 5 / 8 * softplus(q).sum(axis=1, keepdims=True)), rtol=1e-5)
+    assert_gradients(loss, rng)
+    with pytest.raises(ValueError, match="negative_weight"):
+        losses.negative_sampling(positive, negative, negative_weight=-1)
+    with pytest.raises(ValueError, match="one positive score"):
+        losses.negative_sampling(negative, positive)

@@ -13,7 +13,7 @@ import wyrm
 from wyrm.feeds import WindowFeed, batches
 from wyrm.feeds.base import epoch_stream
 from wyrm.feeds.windows import keep_thresholds
-from wyrm.nn.losses import logistic
+from wyrm.nn.losses import logistic, negative_sampling
 from wyrm.optim import SGD, Adagrad
 
 RNG = np.random.default_rng(0)
@@ -350,3 +350,91 @@ def test_tables_that_are_too_small_are_found_before_training():
     feed = WindowFeed([0, 1], **nodes, paths=([0, 5], [1.0, 1.0], [0, 1, 2]), cbow=True)
     with pytest.raises(IndexError, match="index 5"):
         wyrm.Trainer(logistic(logits, target), SGD(0.1)).fit(feed)
+
+
+def batch_graph(n_tokens, k, dim=4, seed=0):
+    """CBOW whose centres share negatives by batch."""
+    rng = np.random.default_rng(seed)
+    V, O = wyrm.ParameterNode(rng.normal(0, 0.3, (n_tokens, dim))), wyrm.ParameterNode(np.zeros((n_tokens, dim)))  # noqa: E741
+    nodes = {"context": wyrm.IndexInputNode([0]), "output": wyrm.IndexInputNode([0])}
+    nodes["negative"] = wyrm.IndexInputNode(range(k))
+    hidden = V.embedding_bag(nodes["context"], mode="mean")
+    seen, drawn = O.embedding(nodes["output"]), O.embedding(nodes["negative"])
+    return negative_sampling(wyrm.vector_dot(hidden, seen), hidden @ drawn.T), nodes
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    batch_size=st.integers(1, 40),
+    lengths=st.lists(st.one_of(st.integers(0, 12), st.integers(900, 1300)), min_size=1, max_size=5).filter(sum),
+    sample=st.sampled_from([0, 1e-2]),
+)
+def test_batches_share_negatives(batch_size, lengths, sample):
+    """The windows are those of single steps, in full batches but for the last."""
+    tokens = np.random.default_rng(0).integers(0, N_TOKENS, sum(lengths))
+    starts, counts = np.cumsum([0, *lengths]), np.ones(N_TOKENS, int)
+    loss, nodes = batch_graph(N_TOKENS, 7)
+    feed = WindowFeed(tokens, **nodes, starts=starts, counts=counts, sample=sample, n_negatives=7)
+    found, sizes = [], []
+    for batch in batches(feed, loss, batch_size=batch_size, seed=3):
+        rows, bags = batch[nodes["context"]]
+        centres, negatives = batch[nodes["output"]][0].tolist(), batch[nodes["negative"]][0]
+        assert len(negatives) == 7
+        assert not set(negatives.tolist()) & set(centres) or batch_size > 20
+        found += [(rows[bags[i] : bags[i + 1]].tolist(), centre) for i, centre in enumerate(centres)]
+        sizes.append(len(centres))
+    assert found == reference(tokens, starts, counts, sample=sample, seed=3)
+    assert all(size == batch_size for size in sizes[:-1])
+    assert feed.n_pairs == sum(len(context) for context, _ in found)
+
+
+def test_sums_over_batches_learn_as_single_steps_do():
+    """With outputs that hardly move, a batch is as good as its steps one by one."""
+    tokens = np.random.default_rng(0).integers(0, N_TOKENS, 3000)
+    histories = []
+    for batch_size in (1, 16):
+        loss, nodes = batch_graph(N_TOKENS, 5)
+        feed = WindowFeed(tokens, **nodes, sample=0)
+        trainer = wyrm.Trainer(loss, SGD(1e-3), batch_size=batch_size, reduction="sum", n_threads=1)
+        histories.append(trainer.fit(feed, epochs=2))
+    assert histories[0].examples == histories[1].examples
+    np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-3)
+    with pytest.raises(ValueError, match="batch_size=1"):
+        trainer.predict(loss, feed)
+
+
+def test_negatives_by_pair():
+    graph, target = Windows(N_TOKENS), wyrm.InputNode(0.0)
+    graph.output.set_value([0])
+    scores = wyrm.vector_dot(graph.inputs.embedding(graph.context), graph.outputs.embedding(graph.output))
+    loss = logistic(scores, target)
+    nodes = graph.nodes | {"target": target}
+    feed = WindowFeed(TOKENS, **nodes, n_negatives=3, by_pair=True, sample=0, window=4)
+    found, drawn = [], []
+    for batch in batches(feed, loss, seed=2):
+        context, output = (batch[node][0].reshape(-1, 4) for node in (graph.context, graph.output))
+        assert (context == context[:, :1]).all()
+        assert (output[:, 0] == output[0, 0]).all()
+        assert not (output[:, 1:] == output[0, 0]).any()
+        assert (batch[target].reshape(-1, 4) == [1, 0, 0, 0]).all()
+        found.append((context[:, 0].tolist(), int(output[0, 0])))
+        drawn += output[:, 1:].tolist()
+    assert found == reference(TOKENS, sample=0, window=4, seed=2)
+    assert feed.n_pairs == len(drawn)
+    assert len(np.unique(drawn, axis=0)) > 100
+
+
+def test_paths_and_negatives_see_the_same_windows():
+    graph = Windows(N_TOKENS, cbow=True)
+    path, turn = wyrm.IndexInputNode([0]), wyrm.InputNode([[1.0]])
+    rows, turns, starts = paths_of(N_TOKENS)
+    tree = (-turn * (graph.outputs.embedding(path) @ graph.inputs.embedding_bag(graph.context).T)).softplus()
+    loss = graph.loss.sum() + tree.sum()
+    counts = np.bincount(TOKENS, minlength=N_TOKENS)
+    nodes = graph.nodes | {"path": path, "turn": turn}
+    feed = WindowFeed(TOKENS[:300], **nodes, paths=(rows, turns, starts), counts=counts, sample=0, cbow=True)
+    for batch in batches(feed, loss):
+        centre = batch[graph.output][0][0]
+        np.testing.assert_array_equal(batch[path][0], rows[starts[centre] : starts[centre + 1]])
+        assert batch[graph.target].shape == (1, 6)
+    wyrm.Trainer(loss, SGD(0.1), n_threads=2).fit(feed)

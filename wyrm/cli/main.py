@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "predict for the rows of a file",
     "evaluate": "tell how good the predictions for a file are",
     "info": "tell what a saved model holds",
+    "word2vec": "learn vectors of words from text",
     "nearest": "print the keys whose vectors are most similar to those of some keys",
     "config": "print version, instruction set, BLAS and threads",
 }

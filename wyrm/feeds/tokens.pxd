@@ -21,6 +21,7 @@ ctypedef struct chunk_t:
 cdef class TokenStream:
     # Numbers of tokens at places, not all of which need have one.
     cdef readonly dim_t n_places
+    cdef readonly dim_t n_tokens # numbers are below this
 
     cdef TokenReader reader(self)
     cdef dim_t share(self, dim_t n_threads)
@@ -28,14 +29,13 @@ cdef class TokenStream:
 cdef class TokenReader:
     # One thread's way through a stream.
     cdef int read(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil
-    cdef object failure(self)
+    cdef object finish(self)
 
 cdef class ArrayTokens(TokenStream):
     cdef object rows, sentences
     cdef const row_t* tokens     # [n_places]
     cdef const int64_t* starts   # [n_sentences + 1]
     cdef dim_t n_sentences
-    cdef readonly row_t high     # the largest token
 
 cdef inline bint stays(const chunk_t* chunk, dim_t place, row_t token) noexcept nogil:
     """Whether a token is not left out."""

@@ -25,11 +25,11 @@ cdef class TokenReader:
     """One thread's way through a stream."""
 
     cdef int read(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil:
-        """Read from place `begin` to `end` at most; 0, -1 when memory ran out, or -2 for what failure() tells."""
+        """Read from place `begin` to `end` at most; 0, -1 when memory ran out, or -2 for what finish() tells."""
         return -2
 
-    cdef object failure(self):
-        """The exception that kept it from reading, or None."""
+    cdef object finish(self):
+        """The epoch is over: the exception that kept it from being read, or None."""
         return None
 
 
@@ -41,12 +41,15 @@ cdef class ArrayTokens(TokenStream):
         rows = as_rows(what, tokens)
         if rows.ndim != 1 or not rows.size:
             raise ValueError(f"{what}: expected an array (n,) with n >= 1, got shape {rows.shape}")
-        self.rows, self.high = rows, rows.max()
+        self.rows, self.n_tokens = rows, int(rows.max()) + 1
         self.tokens = <const row_t*> address(rows)
         self.n_places = len(rows)
         sentences = as_starts("WindowFeed: starts", [0, len(rows)] if starts is None else starts, len(rows))
         self.sentences, self.n_sentences = sentences, len(sentences) - 1
         self.starts = <const int64_t*> address(sentences)
+
+    def close(self):
+        """Nothing; for the sake of streams that have something to close."""
 
     cdef TokenReader reader(self):
         cdef ArrayReader reader = ArrayReader.__new__(ArrayReader)

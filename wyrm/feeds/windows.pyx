@@ -142,7 +142,6 @@ cdef class WindowFeed(Feed):
     def __cinit__(self, tokens, *, context, output=None, target=None, negative=None, path=None, turn=None, paths=None,
                   starts=None, counts=None, window=5, shrink_windows=True, n_negatives=5, double power=0.75,
                   double sample=1e-3, cbow=False, by_pair=False):
-        cdef ArrayTokens array
         what = "WindowFeed"
         self.choices.has_output = output is not None
         self.choices.by_batch = negative is not None
@@ -182,8 +181,7 @@ cdef class WindowFeed(Feed):
             raise ValueError("WindowFeed: a stream knows its sentences, and needs counts=")
         self.n_examples = self.tokens.n_places
         if counts is None:
-            array = <ArrayTokens> self.tokens
-            counts = counts_of("WindowFeed: tokens", array.rows, <dim_t> array.high + 1)
+            counts = counts_of("WindowFeed: tokens", (<ArrayTokens> self.tokens).rows, self.tokens.n_tokens)
         self.read_counts(counts, sample)
         if output is not None:
             self.read_outputs(counts, n_negatives, power)
@@ -195,9 +193,8 @@ cdef class WindowFeed(Feed):
         counts = np.asarray(counts)
         if counts.ndim != 1 or counts.dtype.kind not in "fiu" or not (np.isfinite(counts) & (counts >= 0)).all():
             raise ValueError("WindowFeed: expected counts (n_tokens,) of finite numbers from 0")
-        if isinstance(self.tokens, ArrayTokens) and (<ArrayTokens> self.tokens).high >= len(counts):
-            raise IndexError(f"WindowFeed: tokens: token {(<ArrayTokens> self.tokens).high} is out of range for "
-                             f"{len(counts)} counts")
+        if self.tokens.n_tokens > len(counts):
+            raise IndexError(f"WindowFeed: tokens: token {self.tokens.n_tokens - 1} is out of range for {len(counts)} counts")
         self.n_tokens = len(counts)
         if sample > 0:
             self.keep = keep_thresholds(counts, sample)
@@ -276,7 +273,7 @@ cdef class WindowFeed(Feed):
         self.n_pairs = 0
         for cursor in self.cursors:
             self.n_pairs += cursor.n_pairs
-            if failure is None:
-                failure = cursor.reader.failure()
+            reason = cursor.reader.finish()
+            failure = reason if failure is None else failure
         self.cursors = []
         return failure

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wyrm.feeds.tokens import ArrayTokens
 from wyrm.io.source import check_source, open_source
 from wyrm.text.count import Counting, WordCounter, WordEncoder, count_keys, encode_keys
 from wyrm.text.reader import TextFiles, refuse_utf16
+from wyrm.text.stream import TextTokens
 from wyrm.text.words import WordTable
 from wyrm.threads import usable_threads
 from wyrm.watch import watch
@@ -104,6 +106,10 @@ class TextCorpus:
                 files.close()
         return encoder.result()
 
+    def stream(self, keys: Sequence[Key]) -> TextTokens | ArrayTokens:
+        """Its tokens for a feed: read while they are trained on, or where it is compressed, in memory."""
+        return in_memory(self, keys) if self.compressed else TextTokens(self.paths, keys)
+
     def _blocks(self, between: Callable[[], None]) -> Iterator[tuple[bytearray, int]]:
         for path in self.paths:
             yield from _blocks_of_words(path, self.block)
@@ -157,8 +163,19 @@ class SequenceCorpus:
         values = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
         return Counts(values, numbers, lambda chosen: [keys[i] for i in chosen], n_tokens, n_sentences)
 
+    def stream(self, keys: Sequence[Key]) -> ArrayTokens:
+        return in_memory(self, keys)
+
     def encode(self, keys: Sequence[Key]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         return encode_keys(self.sentences, {key: number for number, key in enumerate(keys)})
+
+
+def in_memory(corpus: TextCorpus | SequenceCorpus, keys: Sequence[Key]) -> ArrayTokens:
+    """The tokens of a corpus as an array."""
+    tokens, starts = corpus.encode(keys)
+    if not len(tokens):
+        raise ValueError("corpus: expected one with tokens of the vocabulary, found none of them")
+    return ArrayTokens(tokens, starts)
 
 
 def as_corpus(corpus: Any, *, passes: int = 1) -> TextCorpus | SequenceCorpus:

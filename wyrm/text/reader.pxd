@@ -44,6 +44,8 @@ cdef class Reader:
     cdef void finish(self, dim_t got, dim_t wanted) noexcept nogil
     cdef bint next(self) noexcept nogil
     cdef int more(self) noexcept nogil
+    cdef int extend(self, dim_t n) noexcept nogil
+    cdef void rewind(self, int64_t place, bint newline) noexcept nogil
     cdef int repair(self) noexcept nogil
     cdef int reserve(self, dim_t n, dim_t keep) noexcept nogil
 

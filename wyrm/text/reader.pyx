@@ -202,6 +202,20 @@ cdef class Reader:
         self.at, self.stop, self.word = self.buffer + at, self.buffer + stop, self.buffer + word
         return 0
 
+    cdef int extend(self, dim_t n) noexcept nogil:
+        """Let the piece be n bytes longer, as far as the file goes; -1 at an error."""
+        cdef dim_t stop = self.stop - self.buffer + n
+        while not self.whole and stop + SLACK > self.end - self.buffer:
+            if self.more() < 0:
+                return -1
+        self.stop = self.buffer + min(stop, self.end - self.buffer)
+        return 0
+
+    cdef void rewind(self, int64_t place, bint newline) noexcept nogil:
+        """Go back to a word that was found at this place of the piece, and whether it started a line."""
+        self.at = self.buffer + (place - self.place)
+        self.newline = newline
+
     cdef int repair(self) noexcept nogil:
         """Make the word UTF-8; -1 at an error."""
         cdef uint64_t high

@@ -22,7 +22,7 @@ cdef class WordTable:
     Parameters
     ----------
     keys : sequence of str, optional
-        Words that it holds from the start, with the numbers they have here.
+        Words that it holds from the start, with the numbers they have here. Other objects only take up a number.
 
     Raises
     ------
@@ -34,7 +34,9 @@ cdef class WordTable:
         cdef const uint8_t* p
         cdef bytes word
         cdef dim_t n_text = 0
-        keys = [key.encode("utf-8", "surrogatepass") for key in keys]
+        # What is no word is never found in a text, but keeps its number.
+        keys = [(key if isinstance(key, str) else f"\ud800{i}").encode("utf-8", "surrogatepass")
+                for i, key in enumerate(keys)]
         for word in keys:
             n_text += len(word)
         if self.reserve(max(LEAST, len(keys)), n_text) < 0:

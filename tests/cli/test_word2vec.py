@@ -1,0 +1,49 @@
+"""``wyrm word2vec``."""
+
+import numpy as np
+import pytest
+
+from wyrm.cli.main import main
+from wyrm.models import KeyedVectors, Word2Vec
+
+OPTIONS = ["--size", "8", "--epochs", "1", "--min-count", "2", "--threads", "1", "--quiet"]
+
+
+@pytest.fixture
+def text(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "text"
+    path.write_text("\n".join(" ".join(rng.choice(list("abcdefgh"), 10)) for _ in range(50)) + "\nonce")
+    return path
+
+
+@pytest.mark.parametrize("options", [[], ["--sg"], ["--hs"], ["--sg", "--hs", "--negative", "2"]])
+def test_vectors_of_every_format(text, tmp_path, options, capsys):
+    tables = []
+    for name in ("v.bin", "v.txt", "v.model"):
+        assert main(["word2vec", str(text), "-o", str(tmp_path / name), *OPTIONS, *options]) == 0
+    tables.append(KeyedVectors.load_word2vec_format(tmp_path / "v.bin", binary=True))
+    tables.append(KeyedVectors.load_word2vec_format(tmp_path / "v.txt"))
+    tables.append(Word2Vec.load(tmp_path / "v.model").wv)
+    for wv in tables:
+        assert sorted(wv.index_to_key) == list("abcdefgh")
+        np.testing.assert_allclose(wv.vectors, tables[0].vectors, rtol=1e-5)
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_and_several_files(text, tmp_path, capsys):
+    arguments = [str(text), str(text), "-o", str(tmp_path / "v"), "--format", "text", *OPTIONS[:-1]]
+    assert main(["word2vec", *arguments]) == 0
+    assert "1,002 words, 9 in the vocabulary" in capsys.readouterr().err
+    assert main(["nearest", str(tmp_path / "v"), "a", "--topn", "1"]) == 0
+
+
+def test_errors(text, tmp_path, capsys):
+    assert main(["word2vec", str(text), "-o", str(text), *OPTIONS]) == 1
+    assert "would replace the text" in capsys.readouterr().err
+    assert main(["word2vec", str(tmp_path / "none"), "-o", str(tmp_path / "v"), *OPTIONS]) == 1
+    assert "No such file" in capsys.readouterr().err
+    assert main(["word2vec", str(text), "-o", str(tmp_path / "no" / "v"), *OPTIONS]) == 1
+    assert "expected a folder" in capsys.readouterr().err
+    assert main(["word2vec", str(text), "-o", str(tmp_path / "v"), *OPTIONS, "--min-count", "9999"]) == 1
+    assert "no token occurs 9999 times" in capsys.readouterr().err

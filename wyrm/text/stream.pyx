@@ -1,0 +1,222 @@
+"""A stream of tokens that is read from text files while it is trained on.
+
+A token's place is that of its word's first byte, so threads share out a text by bytes, and what is drawn at random for a
+word does not depend on who reads it.
+"""
+
+from libc.errno cimport ENOMEM
+from libc.stdint cimport int32_t
+from wyrm.feeds.tokens cimport CHUNK, stays
+from wyrm.memory cimport wyrm_alloc, wyrm_free
+from wyrm.text.reader import raise_error
+
+cdef enum:
+    SHARE = 1 << 16              # bytes that a thread takes at a time
+    LOOK = 1 << 10               # bytes beyond its ends that are looked at first, for neighbours
+
+
+cdef class TextTokens(TokenStream):
+    """The words of text files as a stream of numbers, for :class:`wyrm.feeds.WindowFeed`.
+
+    Nothing of the files is kept in memory but what threads are reading; they may be larger than it.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Plain text files in UTF-8, a sentence to a line.
+    vocabulary : Vocabulary or sequence of str
+        Words in the order of their numbers; others are left out.
+
+    Attributes
+    ----------
+    n_places : int
+        Bytes.
+    n_words : int
+        Words read so far as centres or to be left out, those outside the vocabulary included.
+
+    Raises
+    ------
+    OSError
+        If a file can't be opened.
+    ValueError
+        If one is UTF-16, or all of them are empty.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from wyrm.text import TextTokens, Vocabulary
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "text")
+    >>> _ = path.write_text("to be or not to be")
+    >>> stream = TextTokens([path], Vocabulary.count(path))
+    >>> stream.n_places
+    18
+    >>> stream.close()
+    """
+
+    def __cinit__(self, paths, vocabulary):
+        self.table = WordTable(getattr(vocabulary, "keys", vocabulary))
+        self.files = TextFiles(paths)
+        self.n_places, self.n_tokens = self.files.size, self.table.n
+        if not self.n_places:
+            self.files.close()
+            raise ValueError(f"{', '.join(self.files.names)}: expected text, found none")
+
+    def close(self):
+        """Close the files; no feed may read them any more."""
+        self.files.close()
+
+    cdef TokenReader reader(self):
+        cdef TextTokenReader reader = TextTokenReader.__new__(TextTokenReader)
+        reader.source = self
+        reader.reader = Reader(self.files)
+        reader.reached = -1
+        return reader
+
+    cdef dim_t share(self, dim_t n_threads):
+        return max(1, min(SHARE, self.n_places // (16 * n_threads)))
+
+
+cdef class TextTokenReader(TokenReader):
+    """One thread's way through a TextTokens."""
+
+    def __dealloc__(self):
+        wyrm_free(self.left)
+
+    cdef object finish(self):
+        self.source.n_words += self.n_words
+        self.n_words = 0
+        if not self.reader.error:
+            return None
+        try:
+            raise_error(self.reader.error, ", ".join(self.source.files.names))
+        except (MemoryError, OSError) as error:
+            return error
+
+    cdef int fail(self) noexcept nogil:
+        self.reached = -1
+        return -1 if self.reader.error == ENOMEM else -2
+
+    cdef int read(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil:
+        cdef dim_t window = chunk.window, n, found = 0, i, low
+        cdef row_t* kept = chunk.kept
+        cdef row_t token
+        cdef bint newline = False
+        if begin != self.reached or end != self.piece_end:
+            if self.open(chunk, begin, end) < 0:
+                return self.fail()
+        chunk.begin = begin
+        for i in range(self.n_left):
+            kept[window - self.n_left + i] = self.left[i]
+        chunk.sentence_begin = low = window - self.n_left
+        self.reached = -1
+        n = window
+        while True:
+            if not self.reader.next():
+                if self.reader.error:
+                    return self.fail()
+                break
+            if self.reader.word_place >= self.piece_end or n == window + CHUNK:
+                self.reached = self.reader.word_place
+                newline = self.reader.starts_line
+                break
+            self.n_words += 1
+            if self.reader.starts_line:
+                if found == 0 or chunk.ends[found - 1] != n:
+                    chunk.ends[found] = n
+                    found += 1
+                low = n
+            token = self.source.table.find(self.reader.word, self.reader.length, self.reader.hash)
+            if token >= 0 and stays(chunk, self.reader.word_place, token):
+                kept[n] = token
+                chunk.offsets[n - window] = <int32_t> (self.reader.word_place - begin)
+                n += 1
+        chunk.n_centres = n - window
+        # The piece ends with its share or its file; what is past the last word is nobody else's.
+        chunk.end = self.piece_end
+        if 0 <= self.reached < self.piece_end:
+            chunk.end = self.reached
+        # What the next chunk sees to its left, where it follows this one.
+        self.n_left = 0
+        for i in range(max(low, n - window), n):
+            self.left[self.n_left] = kept[i]
+            self.n_left += 1
+        # Neighbours to the right: the word that was found last, and those after it, as far as its line goes.
+        if self.reached >= 0 and not newline:
+            i = n
+            while True:
+                token = self.source.table.find(self.reader.word, self.reader.length, self.reader.hash)
+                if token >= 0 and stays(chunk, self.reader.word_place, token):
+                    kept[i] = token
+                    i += 1
+                    if i == n + window:
+                        break
+                while not self.reader.next():
+                    if self.reader.error:
+                        return self.fail()
+                    if self.reader.whole and self.reader.stop == self.reader.end:
+                        break
+                    if self.reader.extend(LOOK) < 0:
+                        return self.fail()
+                else:
+                    if not self.reader.starts_line:
+                        continue
+                break
+            n = i
+        if self.reached >= 0:
+            self.reader.rewind(self.reached, newline)
+        chunk.n_kept = chunk.ends[found] = n
+        return 0
+
+    cdef int open(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil:
+        """Start on a share: find what stands to its left, and open its first file."""
+        if self.left == NULL:
+            self.window = chunk.window
+            self.left = <row_t*> wyrm_alloc(self.window * sizeof(row_t))
+            if self.left == NULL:
+                self.reader.error = ENOMEM
+                return -1
+        if self.look_back(chunk, begin) < 0:
+            return -1
+        self.piece_end = self.reader.open(begin, end)
+        if self.piece_end < 0:
+            return -1
+        return self.reader.extend(LOOK)
+
+    cdef int look_back(self, chunk_t* chunk, dim_t begin) noexcept nogil:
+        """The last tokens before a place, of its line."""
+        cdef dim_t look = LOOK, start
+        cdef bint whole_line
+        cdef row_t token
+        while True:
+            start = max(begin - look, 0)
+            self.n_left = 0
+            whole_line = start == 0
+            while start < begin:
+                start = self.reader.open(start, begin)
+                if start < 0:
+                    return -1
+                while self.reader.next():
+                    if self.reader.starts_line:
+                        self.n_left = 0
+                        whole_line = True
+                    token = self.source.table.find(self.reader.word, self.reader.length, self.reader.hash)
+                    if token >= 0 and stays(chunk, self.reader.word_place, token):
+                        self.push(token)
+                if self.reader.error:
+                    return -1
+                if self.reader.newline or self.reader.whole and start < begin:
+                    self.n_left = 0
+                    whole_line = True
+            if whole_line or self.n_left == self.window:
+                return 0
+            look *= 8
+
+    cdef void push(self, row_t token) noexcept nogil:
+        """One more token to the left; the first goes where there is no room."""
+        cdef dim_t i
+        if self.n_left == self.window:
+            for i in range(1, self.window):
+                self.left[i - 1] = self.left[i]
+            self.n_left -= 1
+        self.left[self.n_left] = token
+        self.n_left += 1
