@@ -85,8 +85,10 @@ class WindowGraph:
             hidden = vectors.embedding(context)
         else:
             # As in word2vec: of the mean's gradient each neighbour gets the whole, of the sum's a part.
-            mode, backward = ("mean", "sum") if self.cbow_mean else ("sum", "mean")
-            hidden = vectors.embedding_bag(context, mode=mode, backward=backward)
+            if self.cbow_mean:
+                hidden = vectors.embedding_bag(context, mode="mean", backward="sum")
+            else:
+                hidden = vectors.embedding_bag(context, mode="sum", backward="mean")
         self._nodes: dict[str, Any] = {"context": context}
         losses = []
         if self.tables.output is not None:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=["binary", "text", "model"],
-        help="word2vec's, or the whole model, to train on later (default: by FILE's name, .bin, .txt or .vec; else model)",
+        help="word2vec's, or the whole model (default: by FILE's name, .bin, .txt or .vec; else model)",
     )
     parser.add_argument("--size", type=int, default=100, metavar="N", help="numbers in a vector (default: 100)")
     parser.add_argument("--window", type=int, default=5, metavar="N", help="neighbours on each side (default: 5)")
