@@ -1,12 +1,16 @@
-"""Run against an installed wheel or sdist, away from the checkout: build, train, look up, import the models."""
+"""Run against an installed wheel or sdist, away from the checkout: build, train, look up, save and load a model."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import wyrm
-import wyrm.models
+import wyrm.io
+from wyrm.cli.main import main
+from wyrm.models import FactorizationMachineClassifier
 from wyrm.optim import SGD, Adagrad
+from wyrm.preprocessing import CategoryEncoder, TableModel
 
 rng = np.random.default_rng(0)
 
@@ -35,6 +39,17 @@ loss.backward()
 Adagrad(learning_rate=0.1).step(loss.parameters())
 changed = np.flatnonzero((np.array(table.value) != before).any(axis=1))
 assert changed.tolist() == [3, 7], changed
+
+# A model of a table, saved and loaded.
+table = {"colour": rng.choice(["red", "blue"], 500), "size": rng.random(500)}
+bought = (table["colour"] == "red") & (table["size"] > 0.5)
+encoder = CategoryEncoder()
+model = FactorizationMachineClassifier(random_state=0).fit(encoder.fit_transform(table), bought)
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "model"
+    TableModel(encoder, model).save(path)
+    assert (wyrm.io.load(path).predict(table) == bought).mean() > 0.95
+    assert main(["info", str(path)]) == 0
 
 assert "site-packages" in Path(wyrm.__file__).parts, f"{wyrm.__file__} is not the installed package"
 wyrm.show_config()
