@@ -38,6 +38,10 @@ GROWTH = 1.5
 # Samples trained on, at least, where `epochs` doesn't say.
 LEAST_STEPS = 5000
 
+# Samples per step where `batch_size` doesn't say, and how many samples there are then at least. Adagrad divides by the
+# size of gradients, so that the mean of a batch moves a row as far as a single sample would.
+BATCH, LARGE = 64, 50_000
+
 # Rows of the two sparse forms, for graphs that get a row's columns and values by hand.
 ONES = SparseRows(scipy.sparse.csr_matrix((1, 1)), "ones")
 WEIGHTED = SparseRows(scipy.sparse.csr_matrix((1, 1)), "weighted")
@@ -78,9 +82,8 @@ class SparseModel(BaseEstimator):
         raise NotImplementedError
 
     def _check_settings(self) -> None:
-        for name in ("batch_size", "patience"):
-            check_count(self, name)
-        for name in ("epochs", "n_threads"):
+        check_count(self, "patience")
+        for name in ("batch_size", "epochs", "n_threads"):
             check_count(self, name, optional=True)
         check_choice(self, "optimizer", OPTIMIZERS)
         check_number(self, "validation_fraction", 0, 1, open=True)
@@ -208,7 +211,7 @@ class SparseModel(BaseEstimator):
                 yield self._feed(part, weighted, like, mean_weight)
 
         feed = next(chunks()) if isinstance(parts, list) else IterableFeed(chunks, n_examples=survey.n_rows)
-        trainer = self._trainer(like, weighted, survey.n_rows)
+        trainer = self._trainer(like, weighted, survey.n_rows, survey.n_entries)
         validation = None
         if held_out is not None:
             held_out = held_out._replace(rows=self._fitting(held_out.rows))
@@ -266,7 +269,7 @@ class SparseModel(BaseEstimator):
             self._scaling.follow(part.rows, self.n_features_in_)
         self._open = not self._scaling.dense
         weighted = part.weight is not None or self._has_class_weights()
-        trainer = self._trainer(self._scaled(part.rows), weighted, part.rows.n_rows)
+        trainer = self._trainer(self._scaled(part.rows), weighted, part.rows.n_rows, part.rows.n_entries)
         # Shuffled here, by what is saved with the model: a reloaded one goes on in the same way.
         part = _taken(part, np.random.default_rng(self._seed + self.n_iter_).permutation(part.rows.n_rows))
         loss = trainer.partial_fit(self._feed(part, weighted))
@@ -302,12 +305,18 @@ class SparseModel(BaseEstimator):
     def _make_network(self, values: dict[str, np.ndarray]) -> Network:
         return Network(values, self._score, self._loss, self._make_target, make_optimizer(self))
 
-    def _trainer(self, rows: Any, weighted: bool, n_rows: int) -> Any:
+    def _trainer(self, rows: Any, weighted: bool, n_rows: int, n_entries: int) -> Any:
+        batch_size = self.batch_size
+        if batch_size is None:
+            # A step over rows of the tables that its samples share is cheaper than a step for each; if they don't, it
+            # is dearer.
+            shared = BATCH * n_entries / n_rows > self.n_features_in_ / 2
+            batch_size = BATCH if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
         return self._network.trainer(
             rows,
             weighted,
             n_threads=threads_for(n_rows, self.n_threads),
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             seed=(self._seed + self.n_iter_) % 2**31,
         )
 

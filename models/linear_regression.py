@@ -47,7 +47,7 @@ warm_start, n_threads, random_state, verbose
         *,
         learning_rate: float | Callable[[float], float] = 0.1,
         epochs: int | None = None,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         optimizer: str = "adagrad",
         l2: float = 0.0,
         l1: float = 0.0,

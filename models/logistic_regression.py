@@ -24,8 +24,9 @@ class LogisticRegression(Classifier):
         Step of the optimiser; a schedule of :mod:`wyrm.optim` follows the progress of :meth:`fit`.
     epochs : int, optional
         Passes over the data; default: 10, and with fewer than 500 samples as many as it takes to train 5,000 times.
-    batch_size : int, default 1
-        Samples per step.
+    batch_size : int, optional
+        Samples per step; default: 1, or under "adagrad" 64, if the samples are 50,000 or more and so many of them have
+        most of the columns. It is then as accurate, and faster.
     optimizer : {"adagrad", "sgd", "ftrl", "adam"}, default "adagrad"
     l2 : float, default 0.0
         Weight decay, as the optimiser has it: see :mod:`wyrm.optim`.
@@ -90,7 +91,7 @@ class LogisticRegression(Classifier):
         *,
         learning_rate: float | Callable[[float], float] = 0.1,
         epochs: int | None = None,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         optimizer: str = "adagrad",
         l2: float = 0.0,
         l1: float = 0.0,

@@ -22,7 +22,7 @@ class Survey:
 
     Attributes
     ----------
-    n_rows, n_features, n_fields : int
+    n_rows, n_entries, n_features, n_fields : int
     moments : Moments
         Of the columns.
     summary : object
@@ -34,7 +34,7 @@ class Survey:
     """
 
     def __init__(self, parts: Iterable[Part], summary: Any) -> None:
-        self.n_rows = self.n_features = self.n_fields = 0
+        self.n_rows = self.n_features = self.n_fields = self.n_entries = 0
         self.weighted = False
         self.summary = summary
         rows = None
@@ -52,6 +52,7 @@ class Survey:
             self.moments.update(part.rows)
             summary.update(part.y, part.weight)
             self.n_rows += part.rows.n_rows
+            self.n_entries += part.rows.n_entries
             self.n_features = max(self.n_features, part.rows.n_features)
             self.n_fields = max(self.n_fields, part.rows.n_fields)
             self.weighted |= part.weight is not None

@@ -375,3 +375,17 @@ def test_partial_fit_follows_larger_values(cls, data):
             model.partial_fit(larger.toarray() if dense else larger, t)
         assert np.isfinite(before).all() and np.isfinite(output(model, larger.toarray() if dense else larger)).all()
         assert abs(np.ravel(model.coef_)[0]) < 1e-3
+
+
+def test_large_data_whose_samples_share_columns_is_trained_in_batches():
+    rng = np.random.default_rng(0)
+    columns = rng.integers(0, 5, (60_000, 8)) + 5 * np.arange(8)
+    X = sp.csr_matrix((np.ones(columns.size), columns.ravel(), np.arange(0, columns.size + 1, 8)), shape=(60_000, 40))
+    y = (X @ rng.normal(size=40) + rng.normal(size=60_000) > 0).astype(int)
+    batches, one_by_one = (make(LogisticRegression, epochs=2, batch_size=size).fit(X, y) for size in (64, 1))
+    np.testing.assert_array_equal(make(LogisticRegression, epochs=2).fit(X, y).coef_, batches.coef_)
+    assert abs(batches.history_.loss[-1] - one_by_one.history_.loss[-1]) < 0.01
+    few = make(LogisticRegression, epochs=2).fit(X[:3000], y[:3000])
+    np.testing.assert_array_equal(
+        few.coef_, make(LogisticRegression, epochs=2, batch_size=1).fit(X[:3000], y[:3000]).coef_
+    )
