@@ -69,8 +69,14 @@ cdef inline dim_t field_end(const entry_t* e, dim_t i, dim_t n) noexcept nogil:
     return i
 
 
-cdef inline bint neighbours(const entry_t* e, dim_t i, dim_t n) noexcept nogil:
-    return i + 1 < n and e[i + 1].field == e[i].field + 1
+# `whole`: every field has one entry, so entry i is that of field i.
+
+cdef inline dim_t column_of(const entry_t* e, dim_t i, dim_t k, bint whole) noexcept nogil:
+    return i * k if whole else e[i].field * k
+
+
+cdef inline bint neighbours(const entry_t* e, dim_t i, dim_t n, bint whole) noexcept nogil:
+    return i + 1 < n and (whole or e[i + 1].field == e[i].field + 1)
 
 
 cdef inline vec_t pair_weights(const entry_t* e) noexcept nogil:
@@ -110,7 +116,7 @@ cdef inlined put_entry(real_t* target, const real_t* x, real_t scale_of, dim_t k
 
 # ---- bags in which no field occurs twice ----
 
-cdef inlined pairs_of(vec_t* sums, const entry_t* e, dim_t n, dim_t k, bint weighted) noexcept nogil:
+cdef inlined pairs_of(vec_t* sums, const entry_t* e, dim_t n, dim_t k, bint whole, bint weighted) noexcept nogil:
     cdef dim_t p = 0, q, at
     cdef const real_t* a0
     cdef const real_t* a1
@@ -119,18 +125,18 @@ cdef inlined pairs_of(vec_t* sums, const entry_t* e, dim_t n, dim_t k, bint weig
     cdef vec_t u, v, w
     while p < n:
         a0 = e[p].row
-        at = e[p].field * k
+        at = column_of(e, p, k, whole)
         q = p + 1
-        if 2 * k == LANES and neighbours(e, p, n):
+        if 2 * k == LANES and neighbours(e, p, n, whole):
             a1 = e[p + 1].row
             dot_entries(sums, a0 + at + k, a1 + at, e[p].weight * e[p + 1].weight, k, weighted)
             q = p + 2
             while q < n:
                 b0 = e[q].row + at
-                if neighbours(e, q, n):
+                if neighbours(e, q, n, whole):
                     b1 = e[q + 1].row + at
-                    u = vec_load(a0 + e[q].field * k)
-                    v = vec_load(a1 + e[q].field * k)
+                    u = vec_load(a0 + column_of(e, q, k, whole))
+                    v = vec_load(a1 + column_of(e, q, k, whole))
                     if weighted:
                         w = pair_weights(e + q)
                         u = vec_mul(vec_mul(w, vec_set1(e[p].weight)), u)
@@ -139,13 +145,15 @@ cdef inlined pairs_of(vec_t* sums, const entry_t* e, dim_t n, dim_t k, bint weig
                     sums[1] = vec_fma(v, vec_join_high(vec_load(b0), vec_load(b1)), sums[1])
                     q += 2
                 else:
-                    dot_entries(sums, a0 + e[q].field * k, b0, e[p].weight * e[q].weight, k, weighted)
-                    dot_entries(sums + 1, a1 + e[q].field * k, b0 + k, e[p + 1].weight * e[q].weight, k, weighted)
+                    dot_entries(sums, a0 + column_of(e, q, k, whole), b0, e[p].weight * e[q].weight, k, weighted)
+                    dot_entries(sums + 1, a1 + column_of(e, q, k, whole), b0 + k, e[p + 1].weight * e[q].weight, k,
+                                weighted)
                     q += 1
             p += 2
             continue
         while q < n:
-            dot_entries(sums + q % 2, a0 + e[q].field * k, e[q].row + at, e[p].weight * e[q].weight, k, weighted)
+            dot_entries(sums + q % 2, a0 + column_of(e, q, k, whole), e[q].row + at, e[p].weight * e[q].weight, k,
+                        weighted)
             q += 1
         p += 1
 
@@ -160,7 +168,7 @@ cdef inlined clear(real_t* x, dim_t n) noexcept nogil:
 
 cdef inlined pairs_back_of(const slots_t* s, const entry_t* e, real_t dy, dim_t n, dim_t D, dim_t k, bint whole,
                            bint weighted, bint add) noexcept nogil:
-    # whole: every field occurs, so what is not cleared is overwritten.
+    # Where every field occurs, what is not cleared is overwritten.
     cdef dim_t p = 0, q, at
     cdef const real_t* b0
     cdef const real_t* b1
@@ -169,12 +177,12 @@ cdef inlined pairs_back_of(const slots_t* s, const entry_t* e, real_t dy, dim_t 
     cdef vec_t u, v, w, scale0, scale1
     while p < n:
         g0 = target_of(s, e + p, D)
-        at = e[p].field * k
+        at = column_of(e, p, k, whole)
         scale0 = vec_set1(dy * e[p].weight)
         if not add:
             clear(g0 + at if whole else g0, k if whole else D)
         q = 0
-        if 2 * k == LANES and neighbours(e, p, n):
+        if 2 * k == LANES and neighbours(e, p, n, whole):
             g1 = target_of(s, e + p + 1, D)
             scale1 = vec_set1(dy * e[p + 1].weight)
             if not add:
@@ -186,27 +194,27 @@ cdef inlined pairs_back_of(const slots_t* s, const entry_t* e, real_t dy, dim_t 
                     q += 2
                     continue
                 b0 = e[q].row + at
-                if q + 1 != p and neighbours(e, q, n):
+                if q + 1 != p and neighbours(e, q, n, whole):
                     b1 = e[q + 1].row + at
                     u, v = vec_load(b0), vec_load(b1)
                     if weighted:
                         w = pair_weights(e + q)
-                        vec_put(g0 + e[q].field * k, vec_mul(vec_mul(w, scale0), vec_join_low(u, v)), add)
-                        vec_put(g1 + e[q].field * k, vec_mul(vec_mul(w, scale1), vec_join_high(u, v)), add)
+                        vec_put(g0 + column_of(e, q, k, whole), vec_mul(vec_mul(w, scale0), vec_join_low(u, v)), add)
+                        vec_put(g1 + column_of(e, q, k, whole), vec_mul(vec_mul(w, scale1), vec_join_high(u, v)), add)
                     else:
                         u, v = vec_mul(scale0, u), vec_mul(scale0, v)
-                        vec_put(g0 + e[q].field * k, vec_join_low(u, v), add)
-                        vec_put(g1 + e[q].field * k, vec_join_high(u, v), add)
+                        vec_put(g0 + column_of(e, q, k, whole), vec_join_low(u, v), add)
+                        vec_put(g1 + column_of(e, q, k, whole), vec_join_high(u, v), add)
                     q += 2
                 else:
-                    put_entry(g0 + e[q].field * k, b0, dy * e[p].weight * e[q].weight, k, add)
-                    put_entry(g1 + e[q].field * k, b0 + k, dy * e[p + 1].weight * e[q].weight, k, add)
+                    put_entry(g0 + column_of(e, q, k, whole), b0, dy * e[p].weight * e[q].weight, k, add)
+                    put_entry(g1 + column_of(e, q, k, whole), b0 + k, dy * e[p + 1].weight * e[q].weight, k, add)
                     q += 1
             p += 2
             continue
         while q < n:
             if q != p:
-                put_entry(g0 + e[q].field * k, e[q].row + at, dy * e[p].weight * e[q].weight, k, add)
+                put_entry(g0 + column_of(e, q, k, whole), e[q].row + at, dy * e[p].weight * e[q].weight, k, add)
             q += 1
         p += 1
 
@@ -291,15 +299,18 @@ cdef inline void sums_back_of(const slots_t* s, const entry_t* e, real_t dy, dim
 
 cdef inlined field_aware_of(real_t* y, entry_t* room, const bags_t* b, const fields_t* f, dim_t k,
                             bint weighted) noexcept nogil:
-    cdef dim_t j, i
+    cdef dim_t j, n, i
     cdef vec_t sums[VECTORS + 1]
     for j in range(b.bags):
         for i in range(VECTORS + 1):
             sums[i] = vec_zero()
-        if lay_entries(room, b, f, j):
-            pairs_of(sums, room, b.offsets[j + 1] - b.offsets[j], k, weighted)
+        n = b.offsets[j + 1] - b.offsets[j]
+        if not lay_entries(room, b, f, j):
+            sums[0] = sums_of(room, n, k)
+        elif n == f.n_fields:
+            pairs_of(sums, room, n, k, True, weighted)
         else:
-            sums[0] = sums_of(room, b.offsets[j + 1] - b.offsets[j], k)
+            pairs_of(sums, room, n, k, False, weighted)
         sums[0] = vec_add(sums[0], sums[4])
         y[j] = vec_sum(vec_add(vec_add(sums[0], sums[1]), vec_add(sums[2], sums[3])))
 
