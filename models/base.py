@@ -72,6 +72,9 @@ class SparseModel(BaseEstimator):
     # Passes over the data, at least, where `epochs` doesn't say.
     _epochs = 10
 
+    # Samples per step of large data, where `batch_size` doesn't say.
+    _batch = BATCH
+
     # Attributes of a fitted estimator that are numbers, as they are saved.
     _fitted: tuple[str, ...] = ("n_features_in_", "n_iter_", "_open", "_seed")
 
@@ -311,7 +314,7 @@ class SparseModel(BaseEstimator):
             # A step over rows of the tables that its samples share is cheaper than a step for each; if they don't, it
             # is dearer.
             shared = BATCH * n_entries / n_rows > self.n_features_in_ / 2
-            batch_size = BATCH if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
+            batch_size = self._batch if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
         return self._network.trainer(
             rows,
             weighted,

@@ -25,7 +25,8 @@ class _FieldAware(_FactorizationMachine):
 
     _fitted = (*_FactorizationMachine._fitted, "n_fields_")
 
-    _epochs = 5
+    _epochs = 4
+    _batch = 16  # on Census-Income as accurate as 1; with 64 the fifth epoch overfits badly
     _column_fields: np.ndarray | None  # None: entries name theirs
 
     def _check_settings(self) -> None:
@@ -201,7 +202,7 @@ class FieldAwareFactorizationMachineClassifier(_FieldAware, Classifier):
     learning_rate : float or schedule, default 0.02
         Step of the optimiser.
     epochs : int, optional
-        Passes over the data; default: 5, and more where that is less than 5000 samples.
+        Passes over the data; default: 4, and more where that is less than 5000 samples.
     batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, validation_fraction, patience, \
 warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
@@ -245,7 +246,7 @@ warm_start, n_threads, random_state, verbose
         init_scale: float = 0.01,
         learning_rate: float | Callable[[float], float] = 0.02,
         epochs: int | None = None,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         optimizer: str = "adagrad",
         l2: float = 0.0,
         l1: float = 0.0,
@@ -334,7 +335,7 @@ random_state, verbose
         init_scale: float = 0.01,
         learning_rate: float | Callable[[float], float] = 0.02,
         epochs: int | None = None,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         optimizer: str = "adagrad",
         l2: float = 0.0,
         l1: float = 0.0,
