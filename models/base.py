@@ -185,6 +185,8 @@ class SparseModel(BaseEstimator):
         """
         self._check_settings()
         seed = as_seed(self.random_state)
+        if eval_set is not None and not (isinstance(eval_set, (tuple, list)) and len(eval_set) == 2):
+            raise TypeError(f"fit: expected eval_set to be a pair (X, y), got {type(eval_set).__name__}")
         held_out = None if eval_set is None else self._part(eval_set[0], eval_set[1], None)
         parts: Any
         if is_chunks(X):

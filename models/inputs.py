@@ -15,6 +15,8 @@ from wyrm.models.sklearn import DataConversionWarning
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
+MOST_COLUMNS = 2**31 - 1
+
 # Rows that are looked at or converted at a time, so that what is between two forms of X stays small.
 BLOCK = 1 << 15
 
@@ -176,6 +178,11 @@ def sparse_rows(X: Any, estimator: str) -> SparseRows:
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D array instead: {estimator} needs a matrix.")
     _refuse_empty(X.shape, estimator)
+    if X.shape[1] > MOST_COLUMNS:
+        raise ValueError(
+            f"X: expected at most {MOST_COLUMNS} columns, got {X.shape[1]}; number them anew, or take their remainder "
+            f"by a smaller number, as hashing does"
+        )
     matrix = X.tocsr()
     _refuse_damaged(matrix)
     if not matrix.has_canonical_format:

@@ -303,8 +303,9 @@ class _Numbers:
 
     def update(self, y: np.ndarray, weight: np.ndarray | None) -> None:
         total = float(len(y) if weight is None else weight.sum())
-        mean = float(np.average(y, weights=weight))
-        squares = float(np.average((y - mean) ** 2, weights=weight)) * total
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(np.average(y, weights=weight))
+            squares = float(np.average((y - mean) ** 2, weights=weight)) * total
         away, before = mean - self.mean, self.weight
         self.weight += total
         self.squares += squares + away * away * before * total / self.weight
@@ -320,6 +321,8 @@ class Regressor(RegressorMixin, SparseModel):
         return tags
 
     def _checked_targets(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype.kind in "mM":
+            raise TypeError(f"y: expected numbers, got dtype {y.dtype}")
         y = y.astype(np.float64)
         if not np.isfinite(y).all():
             raise ValueError(f"Input y contains {'NaN' if np.isnan(y).any() else 'infinity'}.")
@@ -330,6 +333,8 @@ class Regressor(RegressorMixin, SparseModel):
 
     def _learn_targets(self, summary: _Numbers) -> None:
         spread = float(np.sqrt(summary.squares / summary.weight))
+        if not np.isfinite(spread):
+            raise ValueError("Input y contains values whose squares are too large: divide it by its largest value.")
         self._target_mean = summary.mean
         self._target_scale = spread if spread > 1e-12 * abs(summary.mean) else 1.0
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from estimators import ALL, CLASSIFIERS, WIDTH, N, make, target
 
 from wyrm.models import (
@@ -74,3 +75,32 @@ def test_divergence_is_an_error_that_says_so(cls, data):
     X, y = data
     with pytest.raises(FloatingPointError, match="learning rate"):
         make(cls, optimizer="sgd", learning_rate=1e30, epochs=5).fit(X, target(cls, y))
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_odd_arguments_of_fit(cls, data):
+    X, y = data
+    t = target(cls, y)
+    with pytest.raises(TypeError, match="pair"):
+        make(cls).fit(X, t, eval_set=X)
+    with pytest.raises(ValueError, match=f"expecting {WIDTH} features"):
+        make(cls).fit(X, t, eval_set=(X[:, :3], t))
+    with pytest.raises(ValueError, match="at most 2147483647 columns"):
+        make(cls).fit(sp.csr_matrix((np.ones(2), ([0, 1], [0, 2**40])), shape=(2, 2**41)), t[:2])
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"column 'a' is category.*wyrm\.preprocessing"):
+        make(cls).fit(pandas.DataFrame({"a": pandas.Categorical(["x", "y"])}), [0, 1])
+
+
+@pytest.mark.parametrize("cls", [cls for cls in ALL if cls not in CLASSIFIERS])
+def test_targets_that_are_no_numbers_to_learn(cls, data):
+    X, _ = data
+    for y, error in (
+        (np.full(N, np.inf), ValueError),
+        (np.arange(N) * 1e300, ValueError),
+        (np.arange(N).astype("m8[s]"), TypeError),
+        (["a"] * N, ValueError),
+    ):
+        with pytest.raises(error):
+            make(cls).fit(X, y)
+    np.testing.assert_allclose(make(cls, epochs=2).fit(X, np.full(N, 1e9)).predict(X), 1e9)
