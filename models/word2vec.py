@@ -437,7 +437,7 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
             if isinstance(hook, ForGensim):
                 hook.begin()
         try:
-            trainer.fit(feed, epochs, callbacks=[Recorder(self, feed), *hooks], verbose=verbose)
+            trainer.fit(feed, epochs, callbacks=[Recorder(self, feed), *hooks], verbose=verbose, keep_good=False)
         finally:
             self.wv.norms = None
             self.train_count += 1

@@ -130,7 +130,8 @@ class Trainer:
 
     # --- What users call -----------------------------------------------------------------------------------------
 
-    def fit(self, feed, epochs=1, *, validation=None, patience=None, callbacks=(), shuffle=True, verbose=0):
+    def fit(self, feed, epochs=1, *, validation=None, patience=None, callbacks=(), shuffle=True, verbose=0,
+            keep_good=True):
         """Train for some epochs.
 
         Parameters
@@ -149,6 +150,9 @@ class Trainer:
             Whether each epoch has an order of its own; False takes the examples as they come.
         verbose : int, default 0
             1 shows progress, examples per second and losses.
+        keep_good : bool, default True
+            Keep a copy of the parameters before each epoch, to go back to when the loss becomes infinite. False saves
+            its memory.
 
         Returns
         -------
@@ -181,7 +185,7 @@ class Trainer:
         if source.n_examples < 0 and self.optimizer.schedule is not None:
             raise ValueError("Trainer.fit: a learning-rate schedule follows progress, so it needs a feed of known "
                              "length: give IterableFeed(..., n_examples=) or a constant learning rate")
-        good = Snapshot(parameters, self.optimizer)
+        good = Snapshot(parameters, self.optimizer) if keep_good else None
         total = max(0, source.n_examples * epochs)
         try:
             for epoch in range(len(history.loss), epochs):
@@ -193,8 +197,11 @@ class Trainer:
                             source.n_examples * epoch,
                         )
                     except FloatingPointError as error:
-                        good.restore()
-                        raise FloatingPointError(f"epoch {epoch + 1}: {error}") from None
+                        kept = ""
+                        if good is not None:
+                            good.restore()
+                            kept = "; the parameters are as they were before this epoch"
+                        raise FloatingPointError(f"epoch {epoch + 1}: {error}{kept}") from None
                     seconds = time.perf_counter() - started
                     for record in (history, self.history):
                         record.loss.append(mean(loss, examples))
@@ -206,7 +213,8 @@ class Trainer:
                         self.history.validation_loss.append(validation_loss)
                     bar.finish(history)
                 self.optimizer.progress = (epoch + 1) / epochs
-                good.update()
+                if good is not None:
+                    good.update()
                 if held_out is not None and validation_loss < state.best_loss:
                     state.best_loss, history.best_epoch = validation_loss, epoch
                     if patience is not None:
@@ -422,9 +430,8 @@ class Trainer:
         for worker in workers:
             if worker.status == NOT_FINITE:
                 raise FloatingPointError(
-                    f"the loss became NaN or infinite after {examples} examples; the parameters are as they were "
-                    f"before this epoch. Likely causes: a learning rate that is too high ({self.optimizer!r}), or "
-                    f"values in the feed that are too large: scale them to about 1"
+                    f"the loss became NaN or infinite after {examples} examples. Likely causes: a learning rate that is "
+                    f"too high ({self.optimizer!r}), or values in the feed that are too large: scale them to about 1"
                 )
             if worker.status == NOT_BY_EXAMPLE:
                 raise ValueError(f"Trainer.predict: expected a node with one row per example, got {describe(root)}")
