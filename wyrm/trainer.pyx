@@ -430,8 +430,8 @@ class Trainer:
         for worker in workers:
             if worker.status == NOT_FINITE:
                 raise FloatingPointError(
-                    f"the loss became NaN or infinite after {examples} examples. Likely causes: a learning rate that is "
-                    f"too high ({self.optimizer!r}), or values in the feed that are too large: scale them to about 1"
+                    f"the loss became NaN or infinite after {examples} examples. Likely causes: a learning rate that "
+                    f"is too high ({self.optimizer!r}), or values in the feed that are too large: scale them to about 1"
                 )
             if worker.status == NOT_BY_EXAMPLE:
                 raise ValueError(f"Trainer.predict: expected a node with one row per example, got {describe(root)}")

@@ -21,7 +21,7 @@ ctypedef struct chunk_t:
 cdef class TokenStream:
     # Numbers of tokens at places, not all of which need have one.
     cdef readonly dim_t n_places
-    cdef readonly dim_t n_tokens # numbers are below this
+    cdef readonly dim_t n_tokens     # numbers are below this
 
     cdef TokenReader reader(self)
     cdef dim_t share(self, dim_t n_threads)

@@ -194,7 +194,8 @@ cdef class WindowFeed(Feed):
         if counts.ndim != 1 or counts.dtype.kind not in "fiu" or not (np.isfinite(counts) & (counts >= 0)).all():
             raise ValueError("WindowFeed: expected counts (n_tokens,) of finite numbers from 0")
         if self.tokens.n_tokens > len(counts):
-            raise IndexError(f"WindowFeed: tokens: token {self.tokens.n_tokens - 1} is out of range for {len(counts)} counts")
+            raise IndexError(f"WindowFeed: tokens: token {self.tokens.n_tokens - 1} is out of range for "
+                             f"{len(counts)} counts")
         self.n_tokens = len(counts)
         if sample > 0:
             self.keep = keep_thresholds(counts, sample)

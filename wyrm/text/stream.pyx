@@ -1,7 +1,7 @@
 """A stream of tokens that is read from text files while it is trained on.
 
-A token's place is that of its word's first byte, so threads share out a text by bytes, and what is drawn at random for a
-word does not depend on who reads it.
+A token's place is that of its word's first byte, so threads share out a text by bytes, and what is drawn at random for
+a word does not depend on who reads it.
 """
 
 from libc.errno cimport ENOMEM
