@@ -347,22 +347,22 @@ class SparseModel(BaseEstimator):
         self._check_fitted()
         network, scaling = self._network, self._scaling
         if scaling.center is not None:
-            row = np.asarray(x, dtype=np.float64)
-            if row.shape != scaling.center.shape or values is not None:
+            if np.shape(x) != scaling.center.shape or values is not None:
                 raise ValueError(
                     f"{type(self).__name__} was fitted to an array: expected a row of shape {scaling.center.shape} "
-                    f"and no values, got shape {row.shape}"
+                    f"and no values, got shape {np.shape(x)}"
                 )
-            row = ((row - scaling.center) * scaling.factors)[np.newaxis]
-            return network.score_one(DenseRows(row), None, row)
+            row = (x - scaling.center).astype(np.float32)
+            row *= scaling.factors
+            return network.score_one(DenseRows(row.reshape(1, -1)), None, row)
         if not len(x) or (values is None and scaling.scale is None):
             return network.score_one(ONES, x, None)
         values = np.ones(len(x), dtype=np.float32) if values is None else np.asarray(values, dtype=np.float32)
         if values.shape != (len(x),):
             raise ValueError(f"expected a value for each column, shape {(len(x),)}, got shape {values.shape}")
         if scaling.scale is not None:
-            values = values * scaling.factors.take(x)
-        return network.score_one(WEIGHTED, x, values.reshape(-1, 1))
+            values = scaling.factors.take(x) * values
+        return network.score_one(WEIGHTED, x, values)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_network"):

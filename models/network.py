@@ -141,13 +141,15 @@ class Network:
         The engine checks columns and values.
         """
         with self.lock:
-            inputs, score = self.graph(rows)[:2]
-            if inputs.columns is not None:
-                inputs.columns.set_value(columns)
-            if inputs.values is not None:
-                inputs.values.set_value(values)
-            elif inputs.dense is not None:
-                inputs.dense.set_value(values)
+            graph = self._graphs.get((rows.kind, False)) or self.graph(rows)
+            inputs, score = graph.inputs, graph.score
+            if inputs.dense is not None:
+                inputs.dense.set_value(values.reshape(1, -1))
+            else:
+                if inputs.values is not None:
+                    inputs.values.set_value(values.reshape(-1, 1))
+                if inputs.columns is not None:
+                    inputs.columns.set_value(columns)
             score.forward()
             return score.value
 
