@@ -5,7 +5,7 @@
     python benchmarks/contest.py --update docs/benchmarks.md --plot docs/throughput.svg
 
 Each library trains in a process of its own (contests/worker.py). They take turns, so that none profits from a quiet
-moment; a rate is the median over the turns, with half their range, and `wyrm is` the median of the ratios of each turn.
+moment. On one thread a time is that of the processor. A rate is the median over the turns, with half their range, and `wyrm is` the median of the ratios of each turn.
 Libraries that aren't installed are left out, and said so: `make bench-peers` sets them up. Results are kept as JSON in
 build/benchmarks/results, from which the plot is drawn, so that contests may be run one at a time.
 """
@@ -32,6 +32,7 @@ def figures(results):
             "settings": found.settings,
             "rate": found.rate,
             "spread": found.spread,
+            "epochs": found.epoch_rate,
             "wyrm is": found.ratio_to(first),
             "quality": found.quality,
             "memory": found.memory,
@@ -50,7 +51,7 @@ def quality(found):
     return ", ".join(f"{name} {value:.4f}" for name, value in found.items() if isinstance(value, float)) or "–"
 
 
-HEADER = ["", "threads", "speed", "±", "wyrm is", "what was learnt", "memory beyond the data"]
+HEADER = ["", "threads", "speed", "±", "its epochs alone", "wyrm is", "what was learnt", "memory beyond the data"]
 
 
 def lines(contest, measured):
@@ -62,12 +63,13 @@ def lines(contest, measured):
                 n_threads,
                 rate(one["rate"], contest.unit),
                 f"{100 * one['spread']:.0f} %",
+                rate(one["epochs"], contest.unit) if one["epochs"] else "",
                 "" if i == 0 else f"{one['wyrm is']:.2f}x",
                 quality(one["quality"]),
                 f"{one['memory'] / 1e6:,.0f} MB",
             ]
     for name, value in contest.reported.items():
-        yield [f"{name}: reported, not measured here", 1, rate(value, contest.unit), "", "", "–", "–"]
+        yield [f"{name}: reported, not measured here", 1, rate(value, contest.unit), "", "", "", "–", "–"]
 
 
 def section(name, measured, missing, turns):

@@ -17,12 +17,12 @@ one, are slower. The rate of multiply-adds on registers alone stands beside it.
 """
 
 import threading
-import time
 from dataclasses import dataclass
 from itertools import pairwise
 
 import compiled
 import numpy as np
+from timing import clock_for, seconds
 
 from wyrm.kernels.dispatch import available_instruction_sets, instruction_set
 
@@ -89,7 +89,8 @@ class RowLimit:
             threading.Thread(target=self.machine.update, args=(rows, first, end, ahead, 1e-9))
             for first, end in pairwise(ends)
         ]
-        start = time.perf_counter()
+        clock = clock_for(n_threads)
+        start = clock()
         if n_threads == 1:
             self.machine.update(rows, 0, self.n, ahead, 1e-9)
         else:
@@ -97,7 +98,7 @@ class RowLimit:
                 thread.start()
             for thread in work:
                 thread.join()
-        return time.perf_counter() - start
+        return clock() - start
 
 
 def random_rows(n_rows, n, per_step=32, seed=0):
@@ -134,9 +135,7 @@ def gflops(call, flops, rounds=7):
     times = []
     call()
     for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
+        times.append(seconds(call, clock=clock_for(1)))
     return flops / min(times) / 1e9
 
 

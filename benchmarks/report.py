@@ -1,5 +1,6 @@
 """Results as Markdown: tables, the machine they were taken on, and their places in a page of the documentation."""
 
+import os
 import platform
 import re
 from pathlib import Path
@@ -43,12 +44,20 @@ def processor():
     return found[1] if found else platform.machine()
 
 
+def load():
+    """How busy the machine is, in words: times of a busy one are longer than they need be."""
+    try:
+        return f"load {os.getloadavg()[0]:.1f} when written"
+    except (AttributeError, OSError):
+        return "load unknown"
+
+
 def machine(**versions):
     """A line that says where and with what figures were taken."""
     config = show_config(mode="dicts")
     versions = {"wyrm": config["wyrm"], "Python": config["python"], "NumPy": np.__version__} | versions
     parts = [
-        f"{processor()}, {config['threads']} cores usable",
+        f"{processor()}, {config['threads']} cores usable, {load()}",
         platform.system(),
         f"instruction set {config['instruction_set']}",
         config["compiler"],

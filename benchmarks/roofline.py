@@ -6,7 +6,7 @@
     python benchmarks/roofline.py --update docs/benchmarks.md       ... into the report
 
 A workload and its limits run by turns in one process; a fraction is the median over the turns, so the machine's drift
-cancels out of it.
+cancels out of it. On one thread, times are the processor's, in which other work on the machine doesn't count.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from functools import partial
 import limits
 import report
 from steps import Factorisation, FieldAware, Linear
-from timing import by_turns, ratio
+from timing import by_turns, clock_for, ratio
 from word_steps import Vectors
 
 from wyrm.datasets import DataUnavailableError
@@ -65,10 +65,10 @@ class Measured:
     product_ns: float | None = None  # where small products are a good part of the work
 
 
-def compare(calls, n):
+def compare(calls, n, clock):
     """Take times by turns of 'wyrm', 'rows' and 'rule', each of which returns nothing or its own seconds."""
     by_turns(calls, 1)
-    times = by_turns(calls, 9)
+    times = by_turns(calls, 9, clock)
     ns = {name: statistics.median(found) / n * 1e9 for name, found in times.items()}
     of_rows, of_rule = (ratio(times[name], times["wyrm"]) for name in ("rows", "rule"))
     return Measured(ns["wyrm"], ns["rows"], ns["rule"], of_rows, of_rule)
@@ -80,7 +80,7 @@ def measure(make, n, n_threads):
     train, n = step.training(n_threads)
     rows, rule = (limits.RowLimit(step.accesses(), step.rule, arithmetic) for arithmetic in (False, True))
     calls = {"wyrm": train, "rows": lambda: rows.run(n_threads), "rule": lambda: rule.run(n_threads)}
-    found = compare(calls, n)
+    found = compare(calls, n, clock_for(n_threads))
     if step.product_flops:
         found.product_ns = step.product_flops / n / limits.product_rate(limits.machine()) / n_threads
     return found

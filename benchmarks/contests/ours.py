@@ -31,6 +31,7 @@ class Estimator:
 
     def run(self):
         self.model = self.make(self.epochs).fit(self.X(), self.data.y)
+        self.epoch_seconds = sum(self.model.history_.seconds)  # without checks and preparation
         return self.epochs * self.data.n
 
     def quality(self):

@@ -58,6 +58,7 @@ class Result:
     version: str
     settings: str
     seconds: list = field(default_factory=list)  # of the runs
+    epochs: list = field(default_factory=list)  # of these, seconds in epochs alone, where the library tells
     done: int = 0  # units a run goes through
     quality: dict = field(default_factory=dict)
     memory: int | None = None
@@ -69,6 +70,11 @@ class Result:
     @property
     def rate(self):
         return statistics.median(self.rates)
+
+    @property
+    def epoch_rate(self):
+        """Units per second of the epochs alone; None where they aren't told apart."""
+        return self.done / statistics.median(self.epochs) if self.epochs else None
 
     @property
     def spread(self):
@@ -123,6 +129,8 @@ def compete(name, n_threads=1, turns=5, size=None, only=None):
                 if found is not None:
                     results[entry.name].seconds.append(found["seconds"])
                     results[entry.name].done = found["done"]
+                    if found["epochs"] is not None:
+                        results[entry.name].epochs.append(found["epochs"])
         for entry in entries:
             found = ask(entry, "quality") if entry.name in results else None
             if found is not None:
