@@ -5,9 +5,10 @@
     python benchmarks/contest.py --update docs/benchmarks.md --plot docs/throughput.svg
 
 Each library trains in a process of its own (contests/worker.py). They take turns, so that none profits from a quiet
-moment. On one thread a time is that of the processor. A rate is the median over the turns, with half their range, and `wyrm is` the median of the ratios of each turn.
-Libraries that aren't installed are left out, and said so: `make bench-peers` sets them up. Results are kept as JSON in
-build/benchmarks/results, from which the plot is drawn, so that contests may be run one at a time.
+moment. On one thread a time is that of the processor. A rate is the median over the turns, with half their range, and
+`wyrm is` the median of the ratios of each turn. Libraries that aren't installed are left out, and said so: `make
+bench-peers` sets them up. Results are kept as JSON in build/benchmarks/results, from which the plot is drawn, so that
+contests may be run one at a time.
 """
 
 import argparse
