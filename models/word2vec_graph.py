@@ -20,8 +20,8 @@ from wyrm.parameter import HogwildParameter
 from wyrm.text.huffman import huffman_paths
 from wyrm.trainer import Trainer
 
-# CBOW: centres that a step takes at most where they share negatives, and how many are drawn for them, each of which then
-# counts less. On text8 16 centres with 8 negatives cost seven points of analogies, so windows keep their own.
+# CBOW: centres that a step takes at most where they share negatives, and how many are drawn for them, each of which
+# then counts less. On text8 16 centres with 8 negatives cost seven points of analogies, so windows keep their own.
 MOST_CENTRES = 1
 SHARED_NEGATIVES = 8
 
