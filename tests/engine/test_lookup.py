@@ -358,6 +358,20 @@ def test_weights_from_a_parameter_that_no_longer_match_the_list(name, rng):
     assert_gradients(y, rng)
 
 
+@pytest.mark.parametrize("cols", [1, 3, 8, 16, 40])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_row_alone_in_its_bag_interacts_with_nothing(cols, weighted, rng):
+    """Its gradient is 0 and nothing near it: Adagrad takes whole steps however small a gradient is."""
+    table = wyrm.ParameterNode(rng.normal(size=(50, cols)))
+    index = wyrm.IndexInputNode((np.arange(50), np.arange(51)))
+    weights = wyrm.InputNode(rng.normal(size=(50, 1))) if weighted else None
+    loss = (wyrm.fm_interaction(table, index, weights) * rng.normal(size=(50, 1)).astype(np.float32)).sum()
+    loss.forward()
+    assert loss.value == 0
+    loss.backward()
+    np.testing.assert_array_equal(table.gradient, 0)
+
+
 def test_a_matrix_of_indices_is_a_bag_per_row(rng):
     table = parameter(rng.normal(size=(9, 2)))
     index = wyrm.IndexInputNode(np.array([[1, 2], [3, 3], [0, 8]]))

@@ -89,14 +89,15 @@ cdef inlined fm_back_tile(real_t* values, const row_t* slots, dim_t D, real_t dy
                           const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
                           dim_t first, dim_t end, dim_t vectors, dim_t part,
                           bint weighted, bint add) noexcept nogil:
-    # One bag: positions first to end.
+    # One bag: positions first to end.  The difference is taken before it is scaled, so that a row alone in its bag gets a
+    # gradient of exactly 0; Adagrad would make a whole step of what rounding leaves.
     cdef vec_t s[4]
-    cdef vec_t w, g, scale_of = vec_set1(dy)
+    cdef vec_t w, v, scale_of = vec_set1(dy)
     cdef real_t* target
     cdef const real_t* row
     cdef dim_t i, k
     for k in range(vectors):
-        s[k] = vec_mul(scale_of, vec_load_lanes(sums + k * LANES, part if k + 1 == vectors else 0))
+        s[k] = vec_load_lanes(sums + k * LANES, part if k + 1 == vectors else 0)
     for i in range(first, end):
         row = table + rows[i] * stride
         target = values + (i if slots == NULL else <dim_t>slots[i]) * D
@@ -104,10 +105,10 @@ cdef inlined fm_back_tile(real_t* values, const row_t* slots, dim_t D, real_t dy
             w = vec_set1(weights[i])
             scale_of = vec_set1(dy * weights[i])
         for k in range(vectors):
-            g = vec_fnma(scale_of, vec_load_lanes(row + k * LANES, part if k + 1 == vectors else 0), s[k])
+            v = vec_load_lanes(row + k * LANES, part if k + 1 == vectors else 0)
             if weighted:
-                g = vec_mul(w, g)
-            vec_put_lanes(target + k * LANES, g, part if k + 1 == vectors else 0, add)
+                v = vec_mul(w, v)
+            vec_put_lanes(target + k * LANES, vec_mul(scale_of, vec_sub(s[k], v)), part if k + 1 == vectors else 0, add)
 
 
 cdef inlined fm_back_of(const slots_t* s, const real_t* dy, const real_t* sums, const bags_t* b, dim_t D,
@@ -181,11 +182,11 @@ cdef inline vec_t fm_weight_lanes(const real_t* row, const real_t* sums, real_t 
     cdef dim_t d = 0
     while d + LANES <= D:
         v = vec_load(row + d)
-        result = vec_fma(v, vec_fnma(w, v, vec_load(sums + d)), result)
+        result = vec_fma(v, vec_sub(vec_load(sums + d), vec_mul(w, v)), result)
         d += LANES
     if d < D:
         v = vec_load_part(row + d, D - d)
-        result = vec_fma(v, vec_fnma(w, v, vec_load_part(sums + d, D - d)), result)
+        result = vec_fma(v, vec_sub(vec_load_part(sums + d, D - d), vec_mul(w, v)), result)
     return result
 
 
