@@ -79,8 +79,8 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
     shrink_windows : bool, default True
         Draws the size of each window from 1 to `window`, which weighs near neighbours more.
     shared_negatives : bool, default True
-        Skip-gram draws negatives for a window, which is much faster; False draws them for each pair of a token and what
-        predicts it.
+        Negatives are drawn for a window (skip-gram) or a few windows in a row (CBOW), which is faster; False draws them
+        for each pair of a token and what predicts it.
     deterministic : bool, default False
         The same vectors bit for bit for any number of `workers`, of which only one trains.
 

@@ -20,10 +20,10 @@ from wyrm.parameter import HogwildParameter
 from wyrm.text.huffman import huffman_paths
 from wyrm.trainer import Trainer
 
-# CBOW: centres that a step takes at most where they share negatives, and how many are drawn for them, each of which
-# then counts less. On text8 16 centres with 8 negatives cost seven points of analogies, so windows keep their own.
-MOST_CENTRES = 1
-SHARED_NEGATIVES = 8
+# CBOW: centres that a step takes at most, which share their negatives; and how many are drawn for each that is asked for,
+# which then counts as much less.  Fewer of them cost accuracy: docs/performance.md.
+MOST_CENTRES = 8
+DRAWN = 4.8
 
 
 def initial_vectors(n: int, size: int, seed: int, first: int = 0) -> npt.NDArray[np.float32]:
@@ -106,7 +106,7 @@ class WindowGraph:
         if self.shared_negatives and not self.sg and self.tables.inner is None:
             self.batch_size = self._centres()
         if self.batch_size > 1:
-            n_drawn = max(k, SHARED_NEGATIVES)
+            n_drawn = round(DRAWN * k)
             negative = IndexInputNode(range(n_drawn), name="negative")
             self._nodes |= {"negative": negative, "n_negatives": n_drawn}
             seen, drawn = outputs.embedding(output), outputs.embedding(negative)

@@ -26,8 +26,8 @@ class Word2VecQueries:
     _graph: WindowGraph | None
 
     def get_latest_training_loss(self) -> float:
-        """The mean loss by pair of the last epoch; gensim has a sum here."""
-        return self.history.loss[-1] if self.history.loss else 0.0
+        """The mean loss by pair of the last epoch that had any; gensim has a sum here."""
+        return next((loss for loss in reversed(self.history.loss) if loss == loss), 0.0)
 
     @property
     def syn1neg(self) -> npt.NDArray[np.float32]:

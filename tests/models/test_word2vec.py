@@ -330,7 +330,7 @@ def test_hostile_corpora_are_refused(tmp_path):
         model().fit(tmp_path / "missing")
     with pytest.raises(ValueError, match="found none of them"):
         model().build_vocab(SENTENCES).train([["unknown"]])
-    with pytest.warns(UserWarning, match="list of words"):
+    with pytest.warns(UserWarning, match="should be a list of words"):
         model().build_vocab(["human", "machine"])
     with pytest.raises(FloatingPointError, match="infinite"):
         model(alpha=1e30, epochs=3).fit(SENTENCES)

@@ -193,8 +193,8 @@ def as_corpus(corpus: Any, *, passes: int = 1) -> TextCorpus | SequenceCorpus:
             return TextCorpus(corpus)
         if isinstance(corpus[0], str):
             warnings.warn(
-                "corpus: each sentence should be a list of words, got strings, whose characters are taken for words; "
-                "split them, as in [text.split() for text in corpus]",
+                "Each 'sentences' item should be a list of words (usually unicode strings). These are strings, whose "
+                "characters are taken for words; split them, as in [text.split() for text in corpus]",
                 stacklevel=3,
             )
     if isinstance(corpus, GeneratorType) and passes > 1:
