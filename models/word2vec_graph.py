@@ -20,8 +20,8 @@ from wyrm.parameter import HogwildParameter
 from wyrm.text.huffman import huffman_paths
 from wyrm.trainer import Trainer
 
-# CBOW: centres that a step takes at most, which share their negatives; and how many are drawn for each that is asked for,
-# which then counts as much less.  Fewer of them cost accuracy: docs/performance.md.
+# CBOW: centres that a step takes at most, which share their negatives; and how many are drawn for each that is asked
+# for, which then counts as much less.  Fewer of them cost accuracy: docs/performance.md.
 MOST_CENTRES = 8
 DRAWN = 4.8
 
@@ -103,7 +103,7 @@ class WindowGraph:
         k = self.negative
         output = IndexInputNode([0], name="output")
         self._nodes |= {"output": output, "n_negatives": k, "power": self.ns_exponent}
-        if self.shared_negatives and not self.sg and self.tables.inner is None:
+        if self.shared_negatives and not self.sg and self.cbow_mean and self.tables.inner is None:
             self.batch_size = self._centres()
         if self.batch_size > 1:
             n_drawn = round(DRAWN * k)
