@@ -89,8 +89,8 @@ cdef inlined fm_back_tile(real_t* values, const row_t* slots, dim_t D, real_t dy
                           const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
                           dim_t first, dim_t end, dim_t vectors, dim_t part,
                           bint weighted, bint add) noexcept nogil:
-    # One bag: positions first to end.  The difference is taken before it is scaled, so that a row alone in its bag gets a
-    # gradient of exactly 0; Adagrad would make a whole step of what rounding leaves.
+    # One bag: positions first to end.  The difference is taken before it is scaled, so that a row alone in its bag gets
+    # a gradient of exactly 0; Adagrad would make a whole step of what rounding leaves.
     cdef vec_t s[4]
     cdef vec_t w, v, scale_of = vec_set1(dy)
     cdef real_t* target
