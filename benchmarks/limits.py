@@ -130,7 +130,7 @@ def instruction_sets():
     return {isa: compiled.load("machine", isa) for isa in available_instruction_sets()}
 
 
-def gflops(call, flops, rounds=7):
+def gflops(call, flops, rounds=31):
     """Gflop/s of a call, at its best."""
     times = []
     call()
