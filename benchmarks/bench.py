@@ -21,15 +21,18 @@ import compare
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
+# For a quick run, whose results must not be taken for those of a real one.
+SMALL = ["--size", "2000", "--results", str(HERE.parent / "build" / "benchmarks" / "quick")]
+
 # Of each section: the script, its options, those that make it quick, and the plot it draws.
 SECTIONS = {
-    "contests": ("contest.py", ["--threads", "1,2"], ["--size", "2000", "--turns", "1"], "throughput.svg"),
-    "curves": ("curves.py", [], ["--size", "2000"], "time-to-accuracy.svg"),
+    "contests": ("contest.py", ["--threads", "1,2"], [*SMALL, "--turns", "1"], "throughput.svg"),
+    "curves": ("curves.py", [], SMALL, "time-to-accuracy.svg"),
     "prediction": ("prediction.py", [], ["--size", "2000"], None),
     "roofline": ("roofline.py", [], ["--scale", "0.001", "--no-machine", "--only", "lr-adagrad", "ffm-adagrad"], None),
     "scaling": ("scaling.py", [], ["--rows", "1000", "--turns", "2", "--threads", "1,2"], "scaling.svg"),
-    "accuracy": ("accuracy.py", [], ["--size", "2000"], None),
-    "memory": ("memory.py", [], ["--size", "2000"], "memory.svg"),
+    "accuracy": ("accuracy.py", [], [*SMALL, "--seeds", "1"], None),
+    "memory": ("memory.py", [], [], "memory.svg"),
 }
 
 
