@@ -40,3 +40,14 @@ cdef class ArrayTokens(TokenStream):
 cdef inline bint stays(const chunk_t* chunk, dim_t place, row_t token) noexcept nogil:
     """Whether a token is not left out."""
     return chunk.keep == NULL or <uint32_t> random_at(chunk.stream, place) <= chunk.keep[token]
+
+cdef inline dim_t part_at(const int64_t* starts, dim_t n, int64_t place) noexcept nogil:
+    """The last of n parts that starts at or before the place, of starts that never fall and begin at or before it."""
+    cdef dim_t low = 0, high = n, middle
+    while high - low > 1:
+        middle = (low + high) // 2
+        if starts[middle] <= place:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -64,16 +64,10 @@ cdef class ArrayReader(TokenReader):
         cdef const int64_t* starts = self.source.starts
         cdef const row_t* tokens = self.source.tokens
         cdef row_t* kept = chunk.kept
-        cdef dim_t low = 0, high = self.source.n_sentences, middle, place, n, found, window = chunk.window
+        cdef dim_t low, place, n, found, window = chunk.window
         end = min(end, begin + CHUNK)
         chunk.begin, chunk.end = begin, end
-        # The sentence of the first place: the last that starts at or before it.
-        while high - low > 1:
-            middle = (low + high) // 2
-            if starts[middle] <= begin:
-                low = middle
-            else:
-                high = middle
+        low = part_at(starts, self.source.n_sentences, begin)
         found = 0
         place = begin - 1
         while place >= starts[low] and found < window:

@@ -10,6 +10,7 @@ import os
 from cpython.bytes cimport PyBytes_AsString
 from libc.errno cimport EIO, ENOMEM
 from libc.string cimport memcmp, memcpy
+from wyrm.feeds.tokens cimport part_at
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_grow
 
 cdef extern from "text/positional.h" nogil:
@@ -97,14 +98,8 @@ cdef class Reader:
     cdef dim_t open(self, dim_t begin, dim_t end) noexcept nogil:
         """Read the words that start in [begin, end), or up to the end of their file; where that is, -1 at an error."""
         cdef const int64_t* starts = self.files.starts
-        cdef dim_t low = 0, high = self.files.n, middle, before, wanted, got, space, i
+        cdef dim_t low = part_at(starts, self.files.n, begin), before, wanted, got, space, i
         cdef int64_t start
-        while high - low > 1:
-            middle = (low + high) // 2
-            if starts[middle] <= begin:
-                low = middle
-            else:
-                high = middle
         while starts[low + 1] <= begin:          # empty files
             low += 1
         self.file = low
