@@ -7,7 +7,8 @@ fitted model has to tell held-out rows better than the base rate does.
 import numpy as np
 import pytest
 import workloads
-from contests.data import from_workload
+from contests.data import communities, from_workload
+from contests.pairs import MatrixFactorization
 
 import wyrm.models as models
 from wyrm.metrics import roc_auc_score
@@ -16,6 +17,7 @@ from wyrm.metrics import roc_auc_score
 SIZES = {"small": (2_000, 1_000), "regular": (100_000, 100_000), "large": (100_000, 1_000_000)}
 WORDS = {"small": 20_000, "regular": 500_000, "large": 4_000_000}
 EPOCHS = 2
+CHOICES = {"small": 20_000, "regular": 100_000, "large": 1_000_000}
 GOOD = 0.55  # area under the curve; even two epochs of the smallest data give more
 
 
@@ -118,3 +120,13 @@ def test_word2vec(sg, size, measure, benchmark):
     assert model.wv.similarity("1", "1001") > model.wv.similarity("1", "1002")
     measure(lambda n: model.train(words, epochs=1), n, rounds=3)
     note_rate(benchmark, "words")
+
+
+def test_ranking(size, measure, benchmark):
+    """A recommender that no class stands for: items that a user's kind chooses come before the others."""
+    entry = MatrixFactorization(communities(CHOICES[size]), 1)
+    entry.prepare()
+    n = entry.run()
+    assert entry.quality()["AUC"] > 0.8
+    measure(lambda n: entry.run(), n, rounds=3)
+    note_rate(benchmark, "pairs")

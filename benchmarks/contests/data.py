@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 import workloads
 
-from wyrm.datasets import fetch_text8
+from wyrm.datasets import fetch_movielens_1m, fetch_text8
 from wyrm.io import write_libsvm
 from wyrm.metrics import log_loss, roc_auc_score
 
@@ -104,6 +104,47 @@ def census_file(size):
     path = Path(folder.name, "census.svm")
     write_libsvm(path, rows.X, rows.y)
     return File(path, rows.n_features, path.stat().st_size, folder)
+
+
+@dataclass
+class Choices:
+    """Pairs of users and the items they chose, and of each user one more item."""
+
+    users: np.ndarray
+    items: np.ndarray
+    held_out: np.ndarray
+    n_users: int
+    n_items: int
+
+    @property
+    def n(self):
+        return len(self.users)
+
+    @cached_property
+    def matrix(self):
+        ones = np.ones(self.n, dtype=np.float32)
+        return scipy.sparse.csr_matrix((ones, (self.users, self.items)), shape=(self.n_users, self.n_items))
+
+
+def movielens(size):
+    """What people rated of MovieLens-1M; the last film of each is held out."""
+    train, test = fetch_movielens_1m(download_if_missing=False)
+    chosen = np.random.default_rng(0).permutation(len(train.users))[:size]
+    return Choices(train.users[chosen], train.items[chosen], test.items, train.n_users, train.n_items)
+
+
+def communities(n, n_users=1_000, n_items=500, n_kinds=10, seed=0):
+    """Users of as many kinds as there are of items, who choose nine times in ten among the items of their own kind."""
+    rng = np.random.default_rng(seed)
+
+    def choose(users):
+        kinds = np.where(rng.random(len(users)) < 0.9, users % n_kinds, rng.integers(n_kinds, size=len(users)))
+        return rng.integers(n_items // n_kinds, size=len(users)) * n_kinds + kinds
+
+    users = rng.integers(n_users, size=n)
+    items, held_out = choose(users), choose(np.arange(n_users))
+    new = items != held_out[users]
+    return Choices(users[new], items[new], held_out, n_users, n_items)
 
 
 # --- How good it is --------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contests import data, ours, theirs, words
+from contests import data, ours, pairs, theirs, words
 
 PACKAGES = {"sklearn": "scikit-learn"}  # where the name on PyPI differs from that of the import
 
@@ -78,6 +78,13 @@ CONTESTS = {
         data.text8,
         2_000_000,
         {"wyrm": words.Word2VecBag, "gensim": words.GensimWord2VecBag},
+    ),
+    "bpr": Contest(
+        "Bayesian personalised ranking, MovieLens-1M",
+        "pairs",
+        data.movielens,
+        994_169,
+        {"wyrm": pairs.MatrixFactorization, "implicit": pairs.ImplicitRanking},
     ),
     "libsvm": Contest(
         "reading a libsvm file, Census-Income",
