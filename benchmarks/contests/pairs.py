@@ -1,4 +1,4 @@
-"""Recommenders that learn from what users chose: Bayesian personalised ranking, a graph in wyrm, a class in implicit."""
+"""Recommenders that learn from what users chose, by Bayesian personalised ranking: wyrm's is a graph."""
 
 import numpy as np
 
