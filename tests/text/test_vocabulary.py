@@ -103,6 +103,45 @@ def test_any_bytes_cut_anywhere(folder, content, block, n_threads, min_count):
     check(corpus, sentences_of(content), min_count=min_count, n_threads=n_threads)
 
 
+# Long enough to be looked at by 64 bytes at a time; words around 8 and 16 bytes, of zeros too.
+LONGER = [
+    b"abcdefg",
+    b"abcdefgh",
+    b"bcdefghi",
+    b"abcdefghi",
+    b"abcdefghijklmnop",
+    b"abcdefghijklmnoq",
+    b"x" * 70,
+    b"\0",
+    b"a\0",
+    b"\0a",
+    b"\0" * 9,
+    b"\0" * 10,
+    "\u3000".encode(),
+    "\u3042".encode(),
+    "\x85".encode(),
+    b" " * 65,
+]
+long_texts = st.lists(st.sampled_from(PIECES + LONGER + [b" "] * 12 + [b"\n"] * 2), max_size=600).map(b"".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    content=long_texts,
+    before=st.integers(0, 70),
+    block=st.sampled_from([64, 65, 127, 300, 1000, 1 << 20]),
+    n_threads=st.integers(1, 2),
+)
+@example(content="x\u3000".encode() * 50, before=62, block=1 << 20, n_threads=1)
+@example(content=b"\xe3\x80" * 100 + b" a" * 200, before=0, block=1 << 20, n_threads=1)
+def test_longer_texts(folder, content, before, block, n_threads):
+    content = b"-" * before + content
+    (folder / "longer").write_bytes(content)
+    corpus = TextCorpus([folder / "longer"])
+    corpus.block = block
+    check(corpus, sentences_of(content), n_threads=n_threads)
+
+
 @settings(max_examples=100, deadline=None)
 @given(contents=st.lists(texts, min_size=1, max_size=4), block=st.integers(1, 40), compress=st.booleans())
 def test_several_files(folder, contents, block, compress):

@@ -39,29 +39,45 @@ static inline const uint8_t *wyrm_word_end(const uint8_t *p) {
     }
 }
 
-/* Eight bytes at a time; the last ones are read with what follows the word and cut off.  8 bytes past the end are read.
- * `high` becomes nonzero when a byte is not ASCII. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define WYRM_CUT(part, n) ((part) >> (64 - 8 * (n)))
+#else
+#define WYRM_CUT(part, n) ((part) << (64 - 8 * (n)))
+#endif
+
+/* Of n >= 1 bytes, eight at a time; the last ones are read with what follows the word and cut off.  8 bytes past the end
+ * are read.  `high` becomes nonzero when a byte is not ASCII.  Of words of one length up to 8 no two have one hash: each
+ * step can be undone. */
 static inline uint64_t wyrm_word_hash(const uint8_t *p, ptrdiff_t n, uint64_t *high) {
     uint64_t hash = 0x9E3779B97F4A7C15u ^ (uint64_t)n, part, bits = 0;
-    const uint8_t *end = p + n;
-    for (; end - p > 8; p += 8) {
+    for (; n > 8; n -= 8, p += 8) {
         memcpy(&part, p, 8);
         bits |= part;
         hash = (hash ^ part) * 0xD6E8FEB86659FD93u;
         hash ^= hash >> 32;
     }
     memcpy(&part, p, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    part = n ? part >> (64 - 8 * (end - p)) : 0;
-#else
-    part = n ? part << (64 - 8 * (end - p)) : 0;
-#endif
+    part = WYRM_CUT(part, n);
     bits |= part;
     hash = (hash ^ part) * 0xD6E8FEB86659FD93u;
     hash ^= hash >> 32;
     hash *= 0xD6E8FEB86659FD93u;
     *high = bits & 0x8080808080808080u;
     return hash ^ (hash >> 32);
+}
+
+/* Whether two blocks of n >= 8 bytes are equal. */
+static inline int wyrm_same(const uint8_t *p, const uint8_t *q, ptrdiff_t n) {
+    uint64_t a, b;
+    ptrdiff_t i;
+    for (i = 0; i + 8 < n; i += 8) {
+        memcpy(&a, p + i, 8);
+        memcpy(&b, q + i, 8);
+        if (a != b) return 0;
+    }
+    memcpy(&a, p + n - 8, 8);
+    memcpy(&b, q + n - 8, 8);
+    return a == b;
 }
 
 /* The bytes of the character at p, of n; `valid` becomes 0 where it is broken, and then they are the part that U+FFFD

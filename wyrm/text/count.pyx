@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.memory cimport wyrm_free, wyrm_grow
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_store
-from wyrm.text.reader cimport Reader, TextFiles
+from wyrm.text.reader cimport BLOCK, Reader, TextFiles
 from wyrm.text.reader import raise_error
 from wyrm.text.words cimport WordTable
 
@@ -134,17 +134,23 @@ cdef class WordCounter:
     cdef void words(self, uint8_t* lines) noexcept nogil:
         """Count the words of what the reader has open."""
         cdef bint first = True
-        while self.reader.next():
-            self.n_lines += self.reader.starts_line
+        cdef dim_t i, n
+        while True:
+            # With a limit one by one, for the table may be pruned between any two.
+            n = self.reader.next_words(1 if self.limit else BLOCK)
+            if n == 0:
+                break
             if not lines[0] & HAS_WORDS:
-                lines[0] |= HAS_WORDS | (LINE_BEFORE if self.reader.starts_line else 0)
-            self.n_words += 1
+                lines[0] |= HAS_WORDS | (LINE_BEFORE if self.reader.words[0].starts_line else 0)
+            for i in range(n):
+                self.n_lines += self.reader.words[i].starts_line
+            self.n_words += n
             if self.limit:
                 self.since += 1
-                if self.reader.starts_line or (first and self.newline) or self.since > LONGEST:
+                if self.reader.words[0].starts_line or (first and self.newline) or self.since > LONGEST:
                     self.prune()
             first = False
-            if self.table.add(self.reader.word, self.reader.length, self.reader.hash, self.reader.word_place) < 0:
+            if self.table.add_all(self.reader.words, n) < 0:
                 self.status = ENOMEM
                 return
         self.status = self.reader.error
@@ -206,36 +212,42 @@ cdef class WordEncoder:
         self.newline = True
 
     cdef int words(self) noexcept nogil:
-        cdef row_t word
-        while self.reader.next():
-            self.newline |= self.reader.starts_line
-            word = self.table.find(self.reader.word, self.reader.length, self.reader.hash)
-            if word < 0:
-                continue
-            if self.reserve() < 0:
+        cdef row_t numbers[BLOCK]
+        cdef dim_t i, n
+        while True:
+            n = self.reader.next_words(BLOCK)
+            if n == 0:
+                break
+            self.table.find_all(self.reader.words, n, numbers)
+            if self.reserve(n) < 0:
                 return ENOMEM
-            if self.newline:
-                self.starts[self.n_starts] = self.n
-                self.n_starts += 1
-                self.newline = False
-            self.tokens[self.n] = word
-            self.n += 1
+            for i in range(n):
+                self.newline |= self.reader.words[i].starts_line
+                if numbers[i] < 0:
+                    continue
+                if self.newline:
+                    self.starts[self.n_starts] = self.n
+                    self.n_starts += 1
+                    self.newline = False
+                self.tokens[self.n] = numbers[i]
+                self.n += 1
         self.newline |= self.reader.newline
         return self.reader.error
 
-    cdef inline int reserve(self) noexcept nogil:
-        """Room for one more token, and the start of a line."""
+    cdef inline int reserve(self, dim_t n) noexcept nogil:
+        """Room for n more tokens, each of which may start a line, and an end."""
         cdef void* grown
-        if self.n == self.capacity:
+        if self.n + n > self.capacity:
             grown = wyrm_grow(self.tokens, self.n * sizeof(row_t), (2 * self.n + PIECE) * sizeof(row_t))
             if grown == NULL:
                 return -1
             self.tokens, self.capacity = <row_t*> grown, 2 * self.n + PIECE
-        if self.n_starts == self.starts_capacity:
-            grown = wyrm_grow(self.starts, self.n_starts * sizeof(int64_t), (2 * self.n_starts + 64) * sizeof(int64_t))
+        if self.n_starts + n > self.starts_capacity:
+            grown = wyrm_grow(self.starts, self.n_starts * sizeof(int64_t),
+                              2 * (self.n_starts + BLOCK) * sizeof(int64_t))
             if grown == NULL:
                 return -1
-            self.starts, self.starts_capacity = <int64_t*> grown, 2 * self.n_starts + 64
+            self.starts, self.starts_capacity = <int64_t*> grown, 2 * (self.n_starts + BLOCK)
         return 0
 
     def result(self):

@@ -165,26 +165,38 @@ cdef class Reader:
         if p >= self.stop:
             self.at = p
             return False
-        self.word = p
+        self.word.text = p
         self.at = wyrm_word_end(p)
         # A space at the very end of what was read may be the beginning of one that is longer than it looks.
         while self.at + BEFORE > self.end and not self.whole:
             if self.more() < 0:
                 self.at = self.stop
                 return False
-            self.at = wyrm_word_end(self.at - min(BEFORE, self.at - self.word))
-        self.length = self.at - self.word
-        self.hash = wyrm_word_hash(self.word, self.length, &high)
-        self.word_place = self.place + (self.word - self.buffer)
-        self.starts_line = self.newline
+            self.at = wyrm_word_end(self.at - min(BEFORE, self.at - self.word.text))
+        self.word.length = self.at - self.word.text
+        self.word.hash = wyrm_word_hash(self.word.text, self.word.length, &high)
+        self.word.place = self.place + (self.word.text - self.buffer)
+        self.word.starts_line = self.newline
         self.newline = False
-        if high and not wyrm_is_utf8(self.word, self.length):
+        if high and not wyrm_is_utf8(self.word.text, self.word.length):
             return self.repair() == 0
         return True
 
+    cdef dim_t next_words(self, dim_t n) noexcept nogil:
+        """Find the next words of the piece, at most n (and BLOCK); how many, 0 when there are none, or at an error.
+
+        They stay where they are until words are looked for again.
+        """
+        cdef dim_t found = wyrm_words(self.words, min(n, BLOCK), &self.at, self.stop, self.end,
+                                      self.place + (self.at - self.buffer), &self.newline)
+        if found == 0 and self.next():
+            self.words[0] = self.word
+            found = 1
+        return found
+
     cdef int more(self) noexcept nogil:
         """Read on, for a word that goes past the bytes there are; -1 at an error."""
-        cdef dim_t at = self.at - self.buffer, stop = self.stop - self.buffer, word = self.word - self.buffer
+        cdef dim_t at = self.at - self.buffer, stop = self.stop - self.buffer, word = self.word.text - self.buffer
         cdef dim_t have = self.end - self.buffer, wanted = max(have, 2 * SLACK), got
         if self.reserve(have + wanted, have) < 0:
             return -1
@@ -194,7 +206,7 @@ cdef class Reader:
             self.error = <int> -got
             return -1
         self.finish(have + got, have + wanted)
-        self.at, self.stop, self.word = self.buffer + at, self.buffer + stop, self.buffer + word
+        self.at, self.stop, self.word.text = self.buffer + at, self.buffer + stop, self.buffer + word
         return 0
 
     cdef int extend(self, dim_t n) noexcept nogil:
@@ -206,15 +218,15 @@ cdef class Reader:
         self.stop = self.buffer + min(stop, self.end - self.buffer)
         return 0
 
-    cdef void rewind(self, int64_t place, bint newline) noexcept nogil:
-        """Go back to a word that was found at this place of the piece, and whether it started a line."""
-        self.at = self.buffer + (place - self.place)
-        self.newline = newline
+    cdef void rewind(self, const found_t* word) noexcept nogil:
+        """Go back to a word of the piece, to find it again."""
+        self.at = self.buffer + (word.place - self.place)
+        self.newline = word.starts_line
 
     cdef int repair(self) noexcept nogil:
         """Make the word UTF-8; -1 at an error."""
         cdef uint64_t high
-        cdef dim_t wanted = 3 * self.length + PADDING
+        cdef dim_t wanted = 3 * self.word.length + PADDING
         if wanted > self.repaired_capacity:
             wyrm_free(self.repaired)
             self.repaired_capacity = 0
@@ -223,9 +235,9 @@ cdef class Reader:
                 self.error = ENOMEM
                 return -1
             self.repaired_capacity = wanted
-        self.length = wyrm_repair(self.repaired, self.word, self.length)
-        self.word = self.repaired
-        self.hash = wyrm_word_hash(self.word, self.length, &high)
+        self.word.length = wyrm_repair(self.repaired, self.word.text, self.word.length)
+        self.word.text = self.repaired
+        self.word.hash = wyrm_word_hash(self.repaired, self.word.length, &high)
         return 0
 
     cdef int reserve(self, dim_t n, dim_t keep) noexcept nogil:

@@ -8,6 +8,7 @@ from libc.errno cimport ENOMEM
 from libc.stdint cimport int32_t
 from wyrm.feeds.tokens cimport CHUNK, stays
 from wyrm.memory cimport wyrm_alloc, wyrm_free
+from wyrm.text.reader cimport BLOCK, found_t
 from wyrm.text.reader import raise_error
 
 cdef enum:
@@ -97,10 +98,12 @@ cdef class TextTokenReader(TokenReader):
         return -1 if self.reader.error == ENOMEM else -2
 
     cdef int read(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil:
-        cdef dim_t window = chunk.window, n, found = 0, i, low
+        cdef dim_t window = chunk.window, n = window, found = 0, low, i, m
         cdef row_t* kept = chunk.kept
+        cdef const found_t* words = self.reader.words
+        cdef row_t numbers[BLOCK]
         cdef row_t token
-        cdef bint newline = False
+        cdef found_t ahead           # the first word that is not of this chunk
         if begin != self.reached or end != self.piece_end:
             if self.open(chunk, begin, end) < 0:
                 return self.fail()
@@ -109,27 +112,34 @@ cdef class TextTokenReader(TokenReader):
             kept[window - self.n_left + i] = self.left[i]
         chunk.sentence_begin = low = window - self.n_left
         self.reached = -1
-        n = window
-        while True:
-            if not self.reader.next():
-                if self.reader.error:
-                    return self.fail()
+        while self.reached < 0:
+            if n + BLOCK > window + CHUNK:
+                if self.reader.next():
+                    ahead = self.reader.word
+                    self.reached = ahead.place
                 break
-            if self.reader.word_place >= self.piece_end or n == window + CHUNK:
-                self.reached = self.reader.word_place
-                newline = self.reader.starts_line
+            m = self.reader.next_words(BLOCK)
+            if m == 0:
                 break
-            self.n_words += 1
-            if self.reader.starts_line:
-                if found == 0 or chunk.ends[found - 1] != n:
-                    chunk.ends[found] = n
-                    found += 1
-                low = n
-            token = self.source.table.find(self.reader.word, self.reader.length, self.reader.hash)
-            if token >= 0 and stays(chunk, self.reader.word_place, token):
+            if words[m - 1].place >= self.piece_end:
+                while m > 0 and words[m - 1].place >= self.piece_end:
+                    m -= 1
+                ahead = words[m]
+                self.reached = ahead.place
+            self.source.table.find_all(words, m, numbers)
+            for i in range(m):
+                if words[i].starts_line:
+                    if found == 0 or chunk.ends[found - 1] != n:
+                        chunk.ends[found] = n
+                        found += 1
+                    low = n
+                token = numbers[i]
                 kept[n] = token
-                chunk.offsets[n - window] = <int32_t> (self.reader.word_place - begin)
-                n += 1
+                chunk.offsets[n - window] = <int32_t> (words[i].place - begin)
+                n += token >= 0 and stays(chunk, words[i].place, token)
+            self.n_words += m
+        if self.reader.error:
+            return self.fail()
         chunk.n_centres = n - window
         # The piece ends with its share or its file; what is past the last word is nobody else's.
         chunk.end = self.piece_end
@@ -140,32 +150,36 @@ cdef class TextTokenReader(TokenReader):
         for i in range(max(low, n - window), n):
             self.left[self.n_left] = kept[i]
             self.n_left += 1
-        # Neighbours to the right: the word that was found last, and those after it, as far as its line goes.
-        if self.reached >= 0 and not newline:
-            i = n
-            while True:
-                token = self.source.table.find(self.reader.word, self.reader.length, self.reader.hash)
-                if token >= 0 and stays(chunk, self.reader.word_place, token):
-                    kept[i] = token
-                    i += 1
-                    if i == n + window:
-                        break
-                while not self.reader.next():
-                    if self.reader.error:
-                        return self.fail()
-                    if self.reader.whole and self.reader.stop == self.reader.end:
-                        break
-                    if self.reader.extend(LOOK) < 0:
-                        return self.fail()
-                else:
-                    if not self.reader.starts_line:
-                        continue
-                break
-            n = i
         if self.reached >= 0:
-            self.reader.rewind(self.reached, newline)
+            if not ahead.starts_line:
+                self.reader.rewind(&ahead)
+                n = self.look_ahead(chunk, n)
+                if n < 0:
+                    return self.fail()
+            self.reader.rewind(&ahead)
         chunk.n_kept = chunk.ends[found] = n
         return 0
+
+    cdef dim_t look_ahead(self, chunk_t* chunk, dim_t n) noexcept nogil:
+        """Put what stands to the right, as far as its line goes, past n tokens; the end of that, -1 at an error."""
+        cdef dim_t end = n + chunk.window
+        cdef row_t token
+        while n < end:
+            if not self.reader.next():
+                if self.reader.error:
+                    return -1
+                if self.reader.whole and self.reader.stop == self.reader.end:
+                    break
+                if self.reader.extend(LOOK) < 0:
+                    return -1
+                continue
+            if self.reader.word.starts_line:
+                break
+            token = self.source.table.find(self.reader.word.text, self.reader.word.length, self.reader.word.hash)
+            if token >= 0 and stays(chunk, self.reader.word.place, token):
+                chunk.kept[n] = token
+                n += 1
+        return n
 
     cdef int open(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil:
         """Start on a share: find what stands to its left, and open its first file."""
@@ -196,11 +210,12 @@ cdef class TextTokenReader(TokenReader):
                 if start < 0:
                     return -1
                 while self.reader.next():
-                    if self.reader.starts_line:
+                    if self.reader.word.starts_line:
                         self.n_left = 0
                         whole_line = True
-                    token = self.source.table.find(self.reader.word, self.reader.length, self.reader.hash)
-                    if token >= 0 and stays(chunk, self.reader.word_place, token):
+                    token = self.source.table.find(self.reader.word.text, self.reader.word.length,
+                                                   self.reader.word.hash)
+                    if token >= 0 and stays(chunk, self.reader.word.place, token):
                         self.push(token)
                 if self.reader.error:
                     return -1

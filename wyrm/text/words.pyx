@@ -1,19 +1,28 @@
 """A hash table of words, as bytes: counted or numbered without the GIL.
 
-Words lie one after the other in one block of text and are numbered in the order they came; buckets (open addressing,
-linear probing) hold a number and half of the hash.
+Words lie one after the other in one block of text and are numbered in the order they came. Buckets (open addressing,
+linear probing) hold a number and the hash, which together with the length is as good as the word itself where that has
+at most 8 bytes; longer ones are compared. So most words take one cache line to find, and as that of the next ones can
+be fetched meanwhile, words are best looked up many at a time.
 """
 
 import numpy as np
 
 from cpython.bytes cimport PyBytes_AsString
-from libc.string cimport memcpy, memset
-from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_grow
-from wyrm.text.reader cimport hash_of
+from libc.string cimport memcpy, memmove, memset
+from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_grow, wyrm_prefetch
+from wyrm.text.reader cimport BLOCK, found_t, hash_of
 
 cdef enum:
     LEAST = 1024                 # words there is room for at first
     MOST = 0x7FFFFFF0
+
+cdef int64_t MOST_TEXT = 0xFFFFFFFF     # units of 8 bytes
+
+
+cdef inline dim_t size_of(dim_t length) noexcept nogil:
+    """Units of 8 bytes in the record of a word."""
+    return 1 + (length + 7) // 8
 
 
 cdef class WordTable:
@@ -33,12 +42,13 @@ cdef class WordTable:
     def __cinit__(self, keys=()):
         cdef const uint8_t* p
         cdef bytes word
-        cdef dim_t n_text = 0
+        cdef dim_t n_text = SHORT + 1
         # What is no word is never found in a text, but keeps its number.
-        keys = [(key if isinstance(key, str) else f"\ud800{i}").encode("utf-8", "surrogatepass")
+        keys = [(key if isinstance(key, str) and key else f"\ud800{i}").encode("utf-8", "surrogatepass")
                 for i, key in enumerate(keys)]
         for word in keys:
-            n_text += len(word)
+            n_text += size_of(len(word))
+        self.n_text = SHORT + 1
         if self.reserve(max(LEAST, len(keys)), n_text) < 0:
             raise MemoryError("no memory for a vocabulary")
         for i, word in enumerate(keys):
@@ -62,36 +72,60 @@ cdef class WordTable:
     cdef row_t add(self, const uint8_t* p, dim_t n, uint64_t hash, int64_t place) noexcept nogil:
         """Count a word once more, or add it; its number, or -1 when memory ran out."""
         cdef row_t word = self.find(p, n, hash)
+        if word < 0:
+            return self.enter(p, n, hash, place)
+        self.words[word].count += 1
+        self.words[word].first = min(self.words[word].first, place)
+        return word
+
+    cdef int add_all(self, const found_t* words, dim_t n) noexcept nogil:
+        """Count n <= BLOCK words that were found one after the other; -1 when memory ran out."""
+        cdef dim_t i
+        cdef row_t numbers[BLOCK]
+        self.fetch(words, n)
+        for i in range(n):
+            numbers[i] = self.find(words[i].text, words[i].length, words[i].hash)
+            if numbers[i] >= 0:
+                wyrm_prefetch(self.words + numbers[i], sizeof(word_t))
+        for i in range(n):
+            if numbers[i] >= 0:
+                self.words[numbers[i]].count += 1
+            elif self.add(words[i].text, words[i].length, words[i].hash, words[i].place) < 0:
+                return -1
+        return 0
+
+    cdef void find_all(self, const found_t* words, dim_t n, row_t* numbers) noexcept nogil:
+        """Of n words, the number of each; -1 where it isn't there."""
+        cdef dim_t i
+        self.fetch(words, n)
+        for i in range(n):
+            numbers[i] = self.find(words[i].text, words[i].length, words[i].hash)
+
+    cdef row_t enter(self, const uint8_t* p, dim_t n, uint64_t hash, int64_t place) noexcept nogil:
+        """Add a word that isn't there; its number, or -1 when memory ran out."""
         cdef word_t* entry
-        cdef dim_t at
-        if word >= 0:
-            entry = self.words + word
-            entry.count += 1
-            if place < entry.first:
-                entry.first = place
-            return word
-        if self.reserve(self.n + 1, self.n_text + n) < 0:
+        cdef row_t word = <row_t> self.n
+        if self.reserve(self.n + 1, self.n_text + size_of(n)) < 0:
             return -1
-        word = <row_t> self.n
         entry = self.words + word
-        entry.hash, entry.text, entry.length, entry.count, entry.first = hash, self.n_text, n, 1, place
-        memcpy(self.text + self.n_text, p, n)
-        self.n_text += n
+        entry.hash, entry.count, entry.first, entry.record = hash, 1, place, <uint32_t> self.n_text
+        self.text[self.n_text] = n
+        memcpy(self.text + self.n_text + 1, p, n)
+        self.n_text += size_of(n)
         self.n += 1
-        at = <dim_t> (hash >> 32) & self.mask
-        while self.buckets[at].word >= 0:
-            at = (at + 1) & self.mask
-        self.buckets[at].tag, self.buckets[at].word = <uint32_t> hash, word
+        self.take_bucket(word)
         return word
 
     cdef int merge(self, WordTable other) noexcept nogil:
         """Add the words and counts of another table; -1 when memory ran out."""
         cdef dim_t i
         cdef row_t word
-        cdef word_t* entry
+        cdef const word_t* entry
+        cdef const int64_t* record
         for i in range(other.n):
             entry = other.words + i
-            word = self.add(other.text + entry.text, entry.length, entry.hash, entry.first)
+            record = other.text + entry.record
+            word = self.add(<const uint8_t*> (record + 1), record[0], entry.hash, entry.first)
             if word < 0:
                 return -1
             self.words[word].count += entry.count - 1
@@ -99,16 +133,16 @@ cdef class WordTable:
 
     cdef int prune(self, int64_t least) noexcept nogil:
         """Forget words counted fewer times, and number the others anew, in their order; -1 when memory ran out."""
-        cdef dim_t i, n = 0, n_text = 0
+        cdef dim_t i, size, n = 0, n_text = SHORT + 1
         cdef word_t entry
         for i in range(self.n):
             entry = self.words[i]
             if entry.count >= least:
-                # Their text only moves down.
-                memmove_down(self.text + n_text, self.text + entry.text, entry.length)
-                entry.text = n_text
+                size = size_of(self.text[entry.record])
+                memmove(self.text + n_text, self.text + entry.record, size * sizeof(int64_t))
+                entry.record = <uint32_t> n_text
                 self.words[n] = entry
-                n_text += entry.length
+                n_text += size
                 n += 1
         self.n, self.n_text = n, n_text
         return self.rehash(self.capacity)
@@ -116,14 +150,14 @@ cdef class WordTable:
     cdef int reserve(self, dim_t n_words, dim_t n_text) noexcept nogil:
         cdef dim_t wanted
         cdef void* grown
-        if n_words > MOST:
+        if n_words > MOST or n_text > MOST_TEXT:
             return -1
         if n_text > self.text_capacity:
-            wanted = max(n_text + n_text // 2, 16 * LEAST)
-            grown = wyrm_grow(self.text, self.n_text, wanted)
+            wanted = max(n_text + n_text // 2, 4 * LEAST)
+            grown = wyrm_grow(self.text, self.n_text * sizeof(int64_t), wanted * sizeof(int64_t))
             if grown == NULL:
                 return -1
-            self.text, self.text_capacity = <uint8_t*> grown, wanted
+            self.text, self.text_capacity = <int64_t*> grown, wanted
         if n_words > self.capacity:
             wanted = max(n_words, 2 * self.capacity)
             grown = wyrm_grow(self.words, self.n * sizeof(word_t), wanted * sizeof(word_t))
@@ -135,9 +169,9 @@ cdef class WordTable:
 
     cdef int rehash(self, dim_t n_words) noexcept nogil:
         """Fill buckets for so many words with those there are."""
-        cdef dim_t size = 2 * LEAST, at, i
+        cdef dim_t size = 2 * LEAST, i
         cdef bucket_t* buckets
-        while size < 2 * n_words:
+        while 2 * size < 3 * n_words:
             size *= 2
         if size != self.mask + 1 or self.buckets == NULL:
             buckets = <bucket_t*> wyrm_alloc(size * sizeof(bucket_t))
@@ -145,48 +179,43 @@ cdef class WordTable:
                 return -1
             wyrm_free(self.buckets)
             self.buckets, self.mask = buckets, size - 1
-        memset(self.buckets, 0xff, size * sizeof(bucket_t))
+        memset(self.buckets, 0, size * sizeof(bucket_t))
         for i in range(self.n):
-            at = <dim_t> (self.words[i].hash >> 32) & self.mask
-            while self.buckets[at].word >= 0:
-                at = (at + 1) & self.mask
-            self.buckets[at].tag, self.buckets[at].word = <uint32_t> self.words[i].hash, <row_t> i
+            self.take_bucket(<row_t> i)
         return 0
+
+    cdef void take_bucket(self, row_t word) noexcept nogil:
+        cdef const word_t* entry = self.words + word
+        cdef dim_t at = <dim_t> (entry.hash >> 32) & self.mask
+        while self.buckets[at].key:
+            at = (at + 1) & self.mask
+        self.buckets[at].hash, self.buckets[at].word = entry.hash, word
+        self.buckets[at].key = <uint32_t> min(self.text[entry.record], SHORT + 1)
+        if self.buckets[at].key > SHORT:
+            self.buckets[at].key = entry.record
 
     # --- What it holds -------------------------------------------------------------------------------------------
 
     def column(self, name):
-        """ndarray of int64: the "count", "first" or "length" of each word."""
+        """ndarray of int64: the "count" or "first" of each word."""
         cdef dim_t i
         cdef int64_t[::1] view
-        cdef int which = ("count", "first", "length").index(name)
+        cdef int which = ("count", "first").index(name)
         column = np.empty(self.n, dtype=np.int64)
         view = column
         for i in range(self.n):
-            view[i] = (self.words[i].count if which == 0 else
-                       self.words[i].first if which == 1 else self.words[i].length)
+            view[i] = self.words[i].first if which else self.words[i].count
         return column
 
     def keys(self, numbers):
         """list of str: the words of these numbers."""
         cdef dim_t i
-        cdef word_t entry
+        cdef const int64_t* record
         cdef int64_t[::1] chosen = np.ascontiguousarray(numbers, dtype=np.int64)
         found = []
         for i in range(chosen.shape[0]):
             if not 0 <= chosen[i] < self.n:
                 raise IndexError(f"word {chosen[i]} of {self.n}")
-            entry = self.words[chosen[i]]
-            found.append((<char*> self.text)[entry.text:entry.text + entry.length].decode("utf-8", "surrogatepass"))
+            record = self.text + self.words[chosen[i]].record
+            found.append((<const char*> (record + 1))[:record[0]].decode("utf-8", "surrogatepass"))
         return found
-
-    def number(self, str key not None):
-        """int: the number of a word, or -1."""
-        cdef bytes word = key.encode("utf-8", "surrogatepass")
-        return self.find(<const uint8_t*> PyBytes_AsString(word), len(word), hash_of(word))
-
-
-cdef void memmove_down(uint8_t* to, const uint8_t* p, dim_t n) noexcept nogil:
-    cdef dim_t i
-    for i in range(n):
-        to[i] = p[i]
