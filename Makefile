@@ -112,7 +112,7 @@ sanitize: build/address-sanitizer/built  ## the fast tests under AddressSanitize
 sanitize-thread: build/thread-sanitizer/built  ## the fast tests under ThreadSanitizer
 	PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/thread-sanitizer/lib \
 	WYRM_SANITIZE=thread PYTHONMALLOC=malloc \
-	TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:ignore_noninstrumented_modules=1:history_size=7:suppressions=tests/thread_sanitizer.supp \
+	TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:ignore_noninstrumented_modules=1:history_size=7:suppressions=$(CURDIR)/tests/thread_sanitizer.supp \
 	OPENBLAS_NUM_THREADS=1 \
 	$(call preload,tsan) setarch $$(uname -m) --addr-no-randomize $(SANITIZED) $(ARGS)
 

@@ -95,10 +95,15 @@ cdef int bind(tape_t* tape) noexcept nogil:
     for i in range(tape.n_indices):
         index = tape.indices + i
         index.seen = index.source.version
-        if index.bags != index.source.bags or (index.shapes_by_n and index.n != index.source.n):
+        # Stored only where they differ: compilers would load the two at once, which a processor can't forward from
+        # the two stores a feed has just made.
+        if index.bags != index.source.bags:
+            index.bags = index.source.bags
             tape.shaped = False
-        index.bags = index.source.bags
-        index.n = index.source.n
+        if index.n != index.source.n:
+            index.n = index.source.n
+            if index.shapes_by_n:
+                tape.shaped = False
     for i in range(tape.n_whole):
         parameter = tape.whole[i]
         parameter.slot.value = parameter.storage.value

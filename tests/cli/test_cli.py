@@ -285,6 +285,7 @@ def test_the_reader_of_a_pipe_may_leave(run):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="a job in the background ignores Ctrl-C")
 def test_ctrl_c_keeps_the_model(run):
     command = [sys.executable, "-m", "wyrm", "fit", "lr", "train.libsvm", "--epochs", "100000000", "-o", "m"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

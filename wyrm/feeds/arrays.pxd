@@ -41,6 +41,7 @@ cdef class ArrayFeed(Feed):
     cdef column_t* columns
     cdef dim_t n_columns
 
+    cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
     cdef dim_t _column(self, column_t* column, object key, object values) except -1
 

@@ -18,8 +18,11 @@ from wyrm.feeds.prepare import dense_column, index_column, one_length, without_f
 
 cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
-    # Tables smaller than this stay in the caches by themselves.
-    WORTH_FETCHING = 8 << 20
+    # Bytes. Tables smaller than this stay in the caches of a core by themselves ...
+    WORTH_FETCHING = 1 << 20
+    # ... and for one up to this it isn't worth it where the rows of an example would push out what is at work.
+    WORTH_FETCHING_MANY = 8 << 20
+    MANY = 16 << 10
 
 
 cdef inline void extent(dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:
@@ -149,11 +152,17 @@ cdef class ArrayFeed(Feed):
                 code = replica.tape.code + k
                 check_rows(code, target.index, index, self.columns[i].high)
                 if (code.storage != NULL and code.index == target.index
-                        and code.storage.rows * code.storage.stride * sizeof(float) >= WORTH_FETCHING):
+                        and self.is_worth_fetching(self.columns + i, code.storage)):
                     cursor.lookups[cursor.n_lookups].storage = code.storage
                     cursor.lookups[cursor.n_lookups].column = i
                     cursor.n_lookups += 1
         return cursor
+
+    cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept:
+        """Whether the rows of the next example are better fetched ahead."""
+        cdef dim_t row = storage.stride * sizeof(float), table = storage.rows * row
+        cdef dim_t rows = self.n_examples * column.width if column.kind == FIXED else column.starts[self.n_examples]
+        return table >= (WORTH_FETCHING if rows * row <= MANY * self.n_examples else WORTH_FETCHING_MANY)
 
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1:
         """Mark the examples that hold an index more than once; whether there are any."""
