@@ -16,7 +16,7 @@ from wyrm.deterministic cimport N_SHARDS, Reducer, Shards
 from wyrm.errors import describe
 from wyrm.feeds.base cimport Feed
 from wyrm.feeds import as_feed
-from wyrm.feeds.base import epoch_order, epoch_stream, leaves_of
+from wyrm.feeds.base import epoch_order, leaves_of
 from wyrm.history import History
 from wyrm.kernels.table cimport dim_t
 from wyrm.node cimport OperatorNode, refuse_status, tape_of
@@ -402,7 +402,7 @@ class Trainer:
         workers = self._workers(root, feed, kind, control, N_SHARDS if sharded else n_threads, output)
         runners = self._reducers(workers, control, feed) if sharded else workers
         # What a feed draws at random is new in each pass of training, and always the same in others.
-        feed.stream = epoch_stream(self.seed, self._pass() if kind == TRAIN else 2**64 - 1)
+        feed.enter_epoch(self.seed, self._pass() if kind == TRAIN else 2**64 - 1)
         parameters = [node.parameter for node in root.parameters()]
         for parameter in parameters:
             parameter.make_current()

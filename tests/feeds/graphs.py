@@ -3,6 +3,7 @@
 import numpy as np
 
 import wyrm
+from wyrm.feeds.base import lasting_stream
 from wyrm.nn.losses import bpr, logistic
 
 GOLDEN, MASK = 0x9E3779B97F4A7C15, 2**64 - 1
@@ -30,6 +31,20 @@ class Random:
     @classmethod
     def at(cls, stream, place):
         return cls(cls((stream + place * GOLDEN) & MASK).next())
+
+
+class Chances:
+    """What a WindowFeed leaves to chance in an epoch: which tokens stay in, and the sizes of windows."""
+
+    def __init__(self, seed, epoch):
+        self.stream, self.epoch = lasting_stream(seed), epoch
+
+    def stays(self, place, keep):
+        return (Random.at(self.stream, place).state + self.epoch * 0x9E3779B9) & 0xFFFFFFFF <= keep
+
+    def reach(self, place, window):
+        first = (Random.at(self.stream, place).state >> 32) * window >> 32
+        return 1 + (first + self.epoch) % window
 
 
 class Pairwise:

@@ -4,14 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from feeds.graphs import Random, Windows
+from feeds.graphs import Chances, Windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 import wyrm
 from wyrm.feeds import WindowFeed, batches
-from wyrm.feeds.base import epoch_stream
 from wyrm.feeds.windows import keep_thresholds
 from wyrm.nn.losses import logistic, negative_sampling
 from wyrm.optim import SGD, Adagrad
@@ -31,16 +30,14 @@ def laid_down(graph, feed, loss=None, **where):
 
 def reference(tokens, starts=None, counts=None, window=5, shrink_windows=True, sample=1e-3, seed=0, epoch=0):
     """Contexts and centres of word2vec, with the random numbers that the feed has for each place."""
-    stream = epoch_stream(seed, epoch)
+    chances = Chances(seed, epoch)
     starts = [0, len(tokens)] if starts is None else starts
     keep = keep_thresholds(np.bincount(tokens) if counts is None else counts, sample) if sample else None
     examples = []
     for begin, end in itertools.pairwise(starts):
-        places = [
-            p for p in range(begin, end) if keep is None or Random.at(stream, p).state & 0xFFFFFFFF <= keep[tokens[p]]
-        ]
+        places = [place for place in range(begin, end) if keep is None or chances.stays(place, keep[tokens[place]])]
         for i, place in enumerate(places):
-            reach = 1 + Random.at(stream, place).below(window) if shrink_windows else window
+            reach = chances.reach(place, window) if shrink_windows else window
             near = places[max(0, i - reach) : i] + places[i + 1 : i + reach + 1]
             if near:
                 examples.append(([int(tokens[p]) for p in near], int(tokens[place])))
@@ -137,6 +134,23 @@ def test_frequent_tokens_are_left_out_as_in_word2vec():
         expected = epochs * counts[token] * stays
         deviation = np.sqrt(max(expected * (1 - stays), 1))
         assert abs(kept[token] - expected) < 5 * deviation
+
+
+def test_epochs_share_out_what_chance_decides():
+    """Each place has every size of window once in as many epochs, and stays in about as often as it should."""
+    graph = Windows(N_TOKENS)
+    feed = WindowFeed(TOKENS, **graph.nodes, window=7, sample=0)
+    sizes = [[len(context) // 2 for context, _, _ in laid_down(graph, feed, epoch=epoch)[7:-7]] for epoch in range(7)]
+    assert (np.sort(sizes, axis=0) == np.arange(1, 8)[:, None]).all()
+
+    sample, epochs = 1e-2, 20
+    keep = keep_thresholds(np.bincount(TOKENS), sample)[TOKENS]
+    stays = [[Chances(0, epoch).stays(place, keep[place]) for place in range(len(TOKENS))] for epoch in range(epochs)]
+    feed = WindowFeed(TOKENS, **graph.nodes, sample=sample)
+    for epoch in range(2):
+        found = [output[0] for _, output, _ in laid_down(graph, feed, epoch=epoch)]
+        assert found == TOKENS[stays[epoch]].tolist()
+    assert abs(np.sum(stays, axis=0) - epochs * (keep / 2**32)).max() < 2.5
 
 
 def test_two_tokens_of_very_different_counts_end():

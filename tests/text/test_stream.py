@@ -4,13 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from feeds.graphs import Random, Windows
+from feeds.graphs import Chances, Windows
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import wyrm
 from wyrm.feeds import WindowFeed, batches
-from wyrm.feeds.base import epoch_stream
 from wyrm.feeds.windows import keep_thresholds
 from wyrm.optim import SGD
 from wyrm.text import TextTokens
@@ -38,7 +37,7 @@ texts = st.lists(
 
 def expected(contents, window, shrink_windows, sample, seed, epoch):
     """Neighbours and centres; the place of a word is that of its first byte among all files."""
-    stream = epoch_stream(seed, epoch)
+    chances = Chances(seed, epoch)
     keep = keep_thresholds(COUNTS, sample) if sample else None
     found, begin = [], 0
     for content in contents:
@@ -48,10 +47,10 @@ def expected(contents, window, shrink_windows, sample, seed, epoch):
                 place = begin + line.start() + word.start()
                 text = word[0].decode(errors="replace")
                 token = WORDS.index(text) if text in WORDS else -1
-                if token >= 0 and (keep is None or Random.at(stream, place).state & 0xFFFFFFFF <= keep[token]):
+                if token >= 0 and (keep is None or chances.stays(place, keep[token])):
                     kept.append((place, token))
             for i, (place, token) in enumerate(kept):
-                reach = 1 + Random.at(stream, place).below(window) if shrink_windows else window
+                reach = chances.reach(place, window) if shrink_windows else window
                 near = [other for _, other in kept[max(0, i - reach) : i] + kept[i + 1 : i + reach + 1]]
                 if near:
                     found.append((near, token))

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from wyrm.kernels.table cimport dim_t
 from wyrm.replica cimport Replica
 
@@ -24,10 +24,13 @@ cdef class Feed:
     cdef bint scattered          # those of a batch are not neighbours in that order
     cdef const int64_t* order    # [n_examples] the example at each place of the epoch, or NULL: their own order
     cdef object kept_order
-    cdef uint64_t stream         # of random numbers, for feeds that draw; the trainer sets another one for each epoch
+    cdef uint64_t stream         # of random numbers, for feeds that draw; another one in each epoch
+    cdef uint64_t lasting        # of random numbers that stay the same from epoch to epoch
+    cdef uint32_t epoch          # a number for the epoch, one more in the next
     cdef dim_t taken             # examples of the epoch that cursors have taken
     cdef dim_t share             # how many a cursor takes at a time
 
+    cdef int enter_epoch(self, uint64_t seed, uint64_t epoch) except -1
     cdef int allow(self, dim_t epochs) except -1
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)

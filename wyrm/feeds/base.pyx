@@ -55,6 +55,13 @@ cdef class Feed:
         """set of Node: the input nodes it fills."""
         raise NotImplementedError
 
+    cdef int enter_epoch(self, uint64_t seed, uint64_t epoch) except -1:
+        """Give what it draws at random a beginning; before start()."""
+        self.stream = epoch_stream(seed, epoch)
+        self.lasting = lasting_stream(seed)
+        self.epoch = <uint32_t> (epoch + (epoch >> 32))    # partial_fit() counts in the upper half
+        return 0
+
     cdef int allow(self, dim_t epochs) except -1:
         """Refuse when it can't be gone through so many times."""
         return 0
@@ -129,8 +136,11 @@ def epoch_order(Py_ssize_t n, seed, epoch):
     return order
 
 
-def epoch_stream(seed, epoch):
+def epoch_stream(uint64_t seed, uint64_t epoch):
     """int: where the random numbers start that feeds draw in one epoch."""
-    cdef uint64_t seed_, epoch_
-    seed_, epoch_ = seed, epoch
-    return random_at(random_at(seed_, 0), epoch_)
+    return random_at(random_at(seed, 0), epoch)
+
+
+def lasting_stream(uint64_t seed):
+    """int: where those start that feeds have in all epochs."""
+    return random_at(random_at(seed, 1), 0)

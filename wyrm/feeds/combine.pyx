@@ -114,7 +114,7 @@ cdef class ZipFeed(CombinedFeed):
         cdef Feed feed
         Feed.start(self, order, n_threads, batch_size)
         for i, feed in enumerate(self.feeds):
-            feed.stream = random_at(self.stream, i)
+            feed.stream, feed.lasting, feed.epoch = random_at(self.stream, i), random_at(self.lasting, i), self.epoch
             feed.start(order, n_threads, batch_size)
         return 0
 
@@ -196,7 +196,7 @@ cdef class ConcatFeed(CombinedFeed):
             own = None
             if order is not None:
                 own = order[(order >= begin) & (order < begin + feed.n_examples)] - begin
-            feed.stream = random_at(self.stream, i)
+            feed.stream, feed.lasting, feed.epoch = random_at(self.stream, i), random_at(self.lasting, i), self.epoch
             feed.start(own, n_threads, batch_size)
             n += (feed.n_examples + self.share - 1) // self.share
         wyrm_free(self.shares)

@@ -5,7 +5,7 @@ import numpy as np
 from wyrm.feeds.convert import as_feed
 from wyrm.feeds.prepare import as_count
 from wyrm.feeds.base cimport Cursor, Feed
-from wyrm.feeds.base import epoch_order, epoch_stream, leaves_of
+from wyrm.feeds.base import epoch_order, leaves_of
 from wyrm.gradient cimport index_t
 from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.leaf cimport IndexInputNode
@@ -28,7 +28,7 @@ cdef class Reader:
         self.replica = Replica(loss)
         self.leaves = leaves_of(loss, self.feed)
         self.feed.allow(1)
-        self.feed.stream = epoch_stream(seed, epoch)
+        self.feed.enter_epoch(seed, epoch)
         self.cursor = self.feed.cursor(self.replica, self.leaves, batch_size)
         order = None
         if shuffle and self.feed.n_examples >= 0 and not self.feed.in_order:

@@ -11,7 +11,8 @@ ctypedef struct chunk_t:
     int32_t* offsets             # [CHUNK] place of each centre, less begin
     dim_t* ends                  # [CHUNK + 1] where sentences end in `kept`
     dim_t window
-    uint64_t stream              # of random numbers
+    uint64_t stream              # of random numbers that stay the same from epoch to epoch
+    uint32_t turn                # how far they have turned, of 2^32
     const uint32_t* keep         # a token stays in for a random number up to this (of 2^32); NULL: all do
     # What reading it finds.
     dim_t begin, end             # places
@@ -38,8 +39,8 @@ cdef class ArrayTokens(TokenStream):
     cdef dim_t n_sentences
 
 cdef inline bint stays(const chunk_t* chunk, dim_t place, row_t token) noexcept nogil:
-    """Whether a token is not left out."""
-    return chunk.keep == NULL or <uint32_t> random_at(chunk.stream, place) <= chunk.keep[token]
+    """Whether a token is not left out: chance at each place, evenly over the epochs."""
+    return chunk.keep == NULL or <uint32_t> random_at(chunk.stream, place) + chunk.turn <= chunk.keep[token]
 
 cdef inline dim_t part_at(const int64_t* starts, dim_t n, int64_t place) noexcept nogil:
     """The last of n parts that starts at or before the place, of starts that never fall and begin at or before it."""

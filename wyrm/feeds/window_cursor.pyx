@@ -6,11 +6,12 @@ A step is prepared while the one before it is trained on, and the rows it will l
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset
 from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags
-from wyrm.feeds.sampling cimport below, draw, fetch_draws, next_drawable, next_random, random_at
+from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, random_at
 from wyrm.feeds.tokens cimport CHUNK
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 cdef enum:
+    GOLDEN = 0x9E3779B9          # 2^32 over the golden ratio: its multiples lie evenly (Weyl's sequence)
     TRIES = 64                   # draws for a negative other than the centre, before the next larger one is taken
 
 
@@ -76,8 +77,6 @@ cdef class WindowCursor(Cursor):
                 fetch(self.negative, step.negatives, self.choices.n_negatives)
             elif self.centre < self.chunk.n_centres:
                 state = random_at(self.feed.stream, self.chunk.begin + self.chunk.offsets[self.centre])
-                if self.choices.shrink_windows:
-                    next_random(&state)
                 fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
         return n
 
@@ -147,7 +146,8 @@ cdef class WindowCursor(Cursor):
     cdef bint cut(self, windows_t* step, dim_t at) noexcept nogil:
         """Add the window of the token at `at` of the chunk to a step; false where there is none."""
         cdef chunk_t* chunk = &self.chunk
-        cdef uint64_t state = random_at(self.feed.stream, chunk.begin + chunk.offsets[at - chunk.window])
+        cdef dim_t place = chunk.begin + chunk.offsets[at - chunk.window]
+        cdef uint64_t state = random_at(self.feed.stream, place)
         cdef dim_t reach = chunk.window, begin, end, m, i, j, each
         cdef row_t centre = chunk.kept[at]
         cdef row_t* context = step.context + step.n_context
@@ -156,7 +156,8 @@ cdef class WindowCursor(Cursor):
             self.sentence_begin = chunk.ends[self.sentence]
             self.sentence += 1
         if self.choices.shrink_windows:
-            reach = 1 + below(<uint32_t> reach, &state)
+            # All sizes in turn, an epoch each, from one by chance: to draw anew would leave some out.
+            reach = 1 + (((random_at(chunk.stream, place) >> 32) * reach >> 32) + self.feed.epoch) % reach
         begin = max(at - reach, self.sentence_begin)
         end = min(at + reach + 1, chunk.ends[self.sentence])
         m = end - begin - 1
@@ -228,7 +229,8 @@ cdef class WindowCursor(Cursor):
 
     cdef bint read_chunk(self) noexcept nogil:
         """Read the next places of the share."""
-        self.chunk.stream = self.feed.stream
+        self.chunk.stream = self.feed.lasting
+        self.chunk.turn = self.feed.epoch * <uint32_t> GOLDEN
         self.status = self.reader.read(&self.chunk, self.at, self.end)
         if self.status < 0:
             return False

@@ -71,14 +71,15 @@ cdef class WindowFeed(Feed):
     window : int, default 5
         Neighbours on each side at most.
     shrink_windows : bool, default True
-        Draw the size of each window from 1 to `window`, which weighs near neighbours more.
+        Draw the size of each window from 1 to `window`, which weighs near neighbours more. In the epochs that follow, a
+        place has the other sizes in turn.
     n_negatives : int, default 5
         Tokens drawn for each centre (or batch), other than the centre (or centres).
     power : float, default 0.75
         Negatives are drawn in proportion to ``count ** power``.
     sample : float, default 1e-3
         Leaves out tokens more frequent than this at random, before windows are cut: a token of frequency f stays with
-        probability ``sqrt(sample / f) + sample / f``. 0 keeps all.
+        probability ``sqrt(sample / f) + sample / f``, which each place follows over the epochs too. 0 keeps all.
     cbow : bool, default False
         Targets for the mean of the context, one row, instead of a row for each neighbour.
     by_pair : bool, default False
