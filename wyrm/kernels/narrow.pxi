@@ -1,4 +1,4 @@
-# Products of one row with a matrix of few columns, and the outer products that are their gradients.
+# Products of one row with a matrix of few columns, and the products that are their gradients.
 #
 # Rows of 10 elements leave most of a second vector empty.  So the matrix is taken as one long row: for N = 10 and
 # 8 lanes, 4 rows are 5 full vectors, and which row each lane of theirs belongs to is the same for every 4 rows.  Such a
@@ -121,4 +121,34 @@ cdef dim_t narrow_outer(real_t* c, const real_t* a, const real_t* b, dim_t M, di
         narrow_outer_tile(c, a, b, done, N, rows, 7, True)
     else:
         narrow_outer_tile(c, a, b, done, N, rows, 7, False)
+    return done
+
+
+cdef dim_t narrow_dots(real_t* c, const real_t* a, const real_t* b, dim_t ldb, dim_t N, dim_t K,
+                       bint add) noexcept nogil:
+    """c[N] (+)= b[N, K] @ a[K] for rows of one to two vectors, eight at a time; returns how many rows that were.
+
+    The second vector overlaps the first, without what that has counted.
+    """
+    cdef vec_t s[8]
+    cdef vec_t first, last
+    cdef ivec_t mask
+    cdef dim_t done = 0, at = K - LANES, n
+    if K <= LANES or K >= 2 * LANES:
+        return 0
+    first = vec_load(a)
+    last = vec_load(a + at)
+    mask = vec_last(at)
+    while done + 8 <= N:
+        for n in range(8):
+            s[n] = vec_mul(first, vec_load(b + n * ldb))
+        for n in range(8):
+            s[n] = vec_fma(last, vec_keep(mask, vec_load(b + n * ldb + at)), s[n])
+        if add:
+            vec_sum_eight(c, c + 4, True, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
+        else:
+            vec_sum_eight(c, c + 4, False, s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
+        b += 8 * ldb
+        c += 8
+        done += 8
     return done

@@ -305,6 +305,12 @@ cdef inlined dot_rows(real_t* c, const real_t* a, const real_t* b, dim_t ldc, di
 
 cdef void dot_block(real_t* c, const real_t* a, const real_t* b, dim_t ldc, dim_t a_row, dim_t ldb,
                     dim_t rows, dim_t N, dim_t K, bint add) noexcept nogil:
+    cdef dim_t done = 0
+    if rows == 1:
+        done = narrow_dots(c, a, b, ldb, N, K, add)
+        c += done
+        b += done * ldb
+        N -= done
     if rows == 3:
         dot_rows(c, a, b, ldc, a_row, ldb, N, K, 3, add)
     elif rows == 2:
