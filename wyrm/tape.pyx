@@ -78,7 +78,7 @@ cdef int lay_out(tape_t* tape) noexcept nogil:
     return OK
 
 
-cdef int bind(tape_t* tape) noexcept nogil:
+cdef inline int bind(tape_t* tape) noexcept nogil:
     """Look at the leaves: where their values are now, and whether shapes changed."""
     cdef dim_t i
     cdef input_leaf_t* input

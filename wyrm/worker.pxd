@@ -1,3 +1,4 @@
+cimport cython
 from wyrm.feeds.base cimport Cursor
 from wyrm.kernels.table cimport dim_t
 from wyrm.optim.state cimport settings_t
@@ -29,6 +30,8 @@ cdef class Control:
     cdef control_t control
     cdef object rates            # ndarray of float64
 
+
+@cython.final                      # its methods are called directly, or inlined
 cdef class Worker:
     # What one thread runs: a replica, its place in the feed and its optimiser step.
     cdef Control control

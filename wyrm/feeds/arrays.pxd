@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int64_t, uint8_t
 from wyrm.feeds.base cimport Cursor, Feed
 from wyrm.gradient cimport index_t
@@ -45,6 +46,8 @@ cdef class ArrayFeed(Feed):
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
     cdef dim_t _column(self, column_t* column, object key, object values) except -1
 
+
+@cython.final                      # its methods are called directly, or inlined
 cdef class ArrayCursor(Cursor):
     cdef column_t* columns
     cdef target_t* targets
