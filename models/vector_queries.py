@@ -86,6 +86,13 @@ class VectorQueries(VectorFiles):
             )
         return array
 
+    def _unit_of(self, key_or_vector: Any) -> np.ndarray:
+        """Of length 1; a vector that is so already stays bit for bit, so it gives what its key gives."""
+        if isinstance(key_or_vector, KEY_TYPES):
+            return self.get_vector(key_or_vector, norm=True)
+        vector = self._as_vector(key_or_vector)
+        return vector if abs(np.linalg.norm(vector) - 1) < 1e-6 else _unit(vector)
+
     def _vector_of(self, key_or_vector: Any) -> np.ndarray:
         if isinstance(key_or_vector, KEY_TYPES):
             return self.get_vector(key_or_vector)
@@ -271,7 +278,7 @@ class VectorQueries(VectorFiles):
         if not over:
             raise ValueError("expected a positive key or vector, got none")
         given = {self.get_index(term) for term in (*over, *under) if isinstance(term, KEY_TYPES)}
-        sides = [[_unit(self._vector_of(term)) for term in terms] for terms in (over, under)]
+        sides = [[self._unit_of(term) for term in terms] for terms in (over, under)]
         rows = self._rows(0, None, restrict_vocab)
         if topn is None:
             return products(*([self._cosines(term, rows).astype(np.float32) for term in terms] for terms in sides))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -63,6 +63,7 @@ class VectorTable:
         self.index_to_key = []
         self.key_to_index = {}
         self.expandos = {}
+        self.computed: dict[str, Callable[[int], Any]] = {}  # further attributes of rows, made when they are asked for
         self._room = np.empty((count, vector_size), dtype)
         self.vectors = self._room[:0]
         self.mapfile_path = mapfile_path
@@ -128,6 +129,18 @@ class VectorTable:
         self.vector_size = vectors.shape[1]
         self.norms = None
 
+    @property
+    def vectors_lockf(self) -> np.ndarray:
+        """ndarray of float32, shape (1,): 1, as all vectors learn alike; gensim can keep some from learning."""
+        factors = np.ones(1, np.float32)
+        factors.flags.writeable = False
+        return factors
+
+    @vectors_lockf.setter
+    def vectors_lockf(self, factors: ArrayLike) -> None:
+        if (np.asarray(factors) != 1).any():
+            raise NotImplementedError("vectors_lockf: expected ones; all vectors are trained alike")
+
     def __len__(self) -> int:
         return len(self.index_to_key)
 
@@ -138,7 +151,7 @@ class VectorTable:
         return f"{type(self).__name__}<vector_size={self.vector_size}, {len(self)} keys>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_room": None, "norms": None, "_vectors": np.asarray(self._vectors)}
+        return self.__dict__ | {"_room": None, "norms": None, "computed": {}, "_vectors": np.asarray(self._vectors)}
 
     def has_index_for(self, key: Hashable) -> bool:
         """Whether there is a vector for this key, or at this position."""
@@ -290,6 +303,8 @@ class VectorTable:
                 continue
             chosen[row] = at
         self._grow(len(self), writing=any(row < n_before for row in chosen))
+        if len(self) > n_before:
+            self.computed = {}
         rows, sources = list(chosen), list(chosen.values())
         self._vectors[rows] = vectors[sources]
         self.allocate_vecattrs()
@@ -358,8 +373,10 @@ class VectorTable:
             If the key is not there, or no key has such an attribute.
         """
         index = self.get_index(key)
+        if attr not in self.expandos and attr in self.computed:
+            return self.computed[attr](index)
         if attr not in self.expandos:
-            raise KeyError(f"no key has an attribute {attr!r}; there are {sorted(self.expandos)}")
+            raise KeyError(f"no key has an attribute {attr!r}; there are {sorted([*self.expandos, *self.computed])}")
         return self.expandos[attr][index]
 
     def sort_by_descending_frequency(self) -> None:
@@ -379,6 +396,7 @@ class VectorTable:
         self.index_to_key = [self.index_to_key[i] for i in order]
         self.key_to_index = {key: i for i, key in enumerate(self.index_to_key)}
         self.expandos = {name: values[order] for name, values in self.expandos.items()}
+        self.computed = {}
         if len(self._vectors):
             self.vectors = self._vectors[order]
 

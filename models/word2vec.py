@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Any, Self
 
@@ -14,22 +15,24 @@ from wyrm.history import History
 from wyrm.models.keyed_vectors import KeyedVectors
 from wyrm.models.word2vec_callbacks import ForGensim, Recorder, adapted
 from wyrm.models.word2vec_files import Word2VecFiles
-from wyrm.models.word2vec_graph import Tables, WindowGraph, initial_vectors
+from wyrm.models.word2vec_graph import WindowGraph
 from wyrm.models.word2vec_queries import Word2VecQueries
+from wyrm.models.word2vec_vocabulary import Word2VecVocabulary, given
 from wyrm.optim import SGD, LinearDecay
-from wyrm.parameter import HogwildParameter
-from wyrm.text.corpus import Counts, TextCorpus, as_corpus
+from wyrm.text.corpus import Counts
 from wyrm.text.stream import TextTokens
-from wyrm.text.vocabulary import Rule, Vocabulary, count_corpus
+from wyrm.text.vocabulary import Rule, Vocabulary
 from wyrm.threads import usable_threads
 from wyrm.trainer import Trainer
 from wyrm.watch import checked_count
+
+logger = logging.getLogger(__name__)
 
 TOKENS_PER_THREAD = 10_000  # fewer are not worth a thread
 BYTES_PER_TOKEN = 6
 
 
-class Word2Vec(Word2VecFiles, Word2VecQueries):
+class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
     """Vectors of tokens, learned from their neighbours in a corpus.
 
     Skip-gram and CBOW with negative sampling or hierarchical softmax, as a graph that :class:`wyrm.Trainer` trains.
@@ -83,6 +86,11 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         for each pair of a token and what predicts it.
     deterministic : bool, default False
         The same vectors bit for bit for any number of `workers`, of which only one trains.
+    comment : str, optional
+        Whatever you like; it is saved with the model.
+    hashfxn, batch_words, sorted_vocab, null_word : optional
+        Of gensim, without effect: there is no hashing, no batching in Python, and tokens are always sorted by how often
+        they occur. A `sorted_vocab` of 0 or a `null_word` is refused.
 
     Attributes
     ----------
@@ -138,7 +146,18 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         shrink_windows: bool = True,
         shared_negatives: bool = True,
         deterministic: bool = False,
+        *,
+        comment: str | None = None,
+        hashfxn: Any = None,
+        batch_words: int | None = None,
+        sorted_vocab: int = 1,
+        null_word: int = 0,
     ) -> None:
+        if not sorted_vocab or null_word:
+            raise ValueError(
+                f"Word2Vec: expected sorted_vocab=1 and null_word=0, got {sorted_vocab!r} and {null_word!r}; tokens "
+                f"are sorted by how often they occur, and none is added to them"
+            )
         self.vector_size = vector_size
         self.alpha = alpha
         self.window = window
@@ -160,129 +179,21 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         self.shrink_windows = shrink_windows
         self.shared_negatives = shared_negatives
         self.deterministic = deterministic
+        self.comment = comment
         self.history = History()
         self.corpus_count = 0
         self.corpus_total_words = 0
         self.effective_min_count = min_count
         self.train_count = 0
+        self.min_alpha_yet_reached = alpha
+        self.running_training_loss = 0.0
         self._check()
         self.wv = KeyedVectors(self.vector_size)
         self._graph: WindowGraph | None = None
         self._vocabulary: Vocabulary | None = None
+        self._counted: Counts | None = None
         if sentences is not None or corpus_file is not None:
             self.fit(sentences, corpus_file=corpus_file, callbacks=callbacks)
-
-    # --- Vocabulary ----------------------------------------------------------------------------------------------
-
-    def build_vocab(
-        self,
-        corpus: Any = None,
-        update: bool = False,
-        *,
-        corpus_file: Any = None,
-        trim_rule: Rule | None = None,
-    ) -> Self:
-        """Count a corpus, and make a vector for each token that is frequent enough.
-
-        Parameters
-        ----------
-        corpus : path, list of paths, or iterable of token lists
-            See :meth:`fit`.
-        update : bool, default False
-            Keep the vocabulary there is, with its vectors, and add new tokens to it.
-        corpus_file : path or list of paths, optional
-            Instead of `corpus`.
-        trim_rule : callable, optional
-            Instead of the model's.
-
-        Returns
-        -------
-        Word2Vec
-            The model itself.
-
-        Raises
-        ------
-        RuntimeError
-            If there is nothing to update.
-        """
-        self._check()
-        counted = count_corpus(_given(corpus, corpus_file), self.max_vocab_size, self.workers)
-        return self._take_counts(counted, update, self.trim_rule if trim_rule is None else trim_rule)
-
-    def build_vocab_from_freq(self, word_freq: Mapping[Any, int], update: bool = False) -> Self:
-        """Take a vocabulary from known counts.
-
-        Parameters
-        ----------
-        word_freq : dict of token to int
-        update : bool, default False
-            As in :meth:`build_vocab`.
-
-        Returns
-        -------
-        Word2Vec
-            The model itself.
-        """
-        self._check()
-        keys = list(word_freq)
-        counts = np.array([word_freq[key] for key in keys], dtype=np.int64)
-        numbers = np.arange(len(keys), dtype=np.int64)
-        counted = Counts(counts, numbers, lambda chosen: [keys[i] for i in chosen], int(counts.sum()), 0)
-        return self._take_counts(counted, update, self.trim_rule)
-
-    def _take_counts(self, counted: Counts, update: bool, rule: Rule | None) -> Self:
-        old = self._vocabulary
-        if update and old is None:
-            raise RuntimeError(
-                "Word2Vec.build_vocab: there is no vocabulary to update yet; build one with update=False first"
-            )
-        if old is not None and update:
-            vocabulary = old.grown(counted, self.min_count, rule)
-        else:
-            vocabulary = Vocabulary.select(counted, self.min_count, self.max_final_vocab, rule)
-        self.corpus_count, self.corpus_total_words = counted.n_sentences, counted.n_tokens
-        self.effective_min_count = vocabulary.min_count
-        tables = self._tables(len(vocabulary), 0 if old is None or not update else len(old))
-        self._use(vocabulary, tables)
-        return self
-
-    def _tables(self, n: int, known: int) -> Tables | None:
-        """Tables for n tokens, the first of which are known."""
-        if n == 0:
-            return None
-        if self._graph is not None and known == n:
-            return self._graph.tables
-        new = initial_vectors(n - known, self.vector_size, self.seed, known)
-        if self._graph is not None and known:
-            return self._graph.tables.grown(new)
-        return Tables(
-            HogwildParameter(new),
-            HogwildParameter(np.zeros_like(new)) if self.negative else None,
-            HogwildParameter(np.zeros_like(new)) if self.hs else None,
-        )
-
-    def _use(self, vocabulary: Vocabulary, tables: Tables | None) -> None:
-        """Take over a vocabulary and its tables; the graph is built anew."""
-        self._vocabulary = vocabulary
-        if tables is None:
-            self._graph = None
-            self.wv = KeyedVectors(self.vector_size)
-            return
-        self._graph = WindowGraph(
-            tables,
-            vocabulary.counts,
-            sg=bool(self.sg),
-            negative=self.negative,
-            shared_negatives=bool(self.shared_negatives),
-            window=self.window,
-            shrink_windows=bool(self.shrink_windows),
-            ns_exponent=self.ns_exponent,
-            cbow_mean=bool(self.cbow_mean),
-            sample=self.sample,
-        )
-        self.wv = KeyedVectors.from_arrays(vocabulary.keys, tables.vectors.value, count=vocabulary.counts)
-
-    # --- Training ------------------------------------------------------------------------------------------------
 
     def fit(
         self, corpus: Any = None, *, corpus_file: Any = None, callbacks: Iterable[Any] = (), verbose: int = 0
@@ -316,7 +227,7 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
             If a file can't be read.
         """
         self._check()
-        source = _given(corpus, corpus_file, 1 + self.epochs)
+        source = given(corpus, corpus_file, passes=1 + self.epochs)
         self.build_vocab(source)
         self.train(source, self.epochs, callbacks=callbacks, verbose=verbose)
         return self
@@ -333,7 +244,7 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         Word2Vec
             The model itself.
         """
-        source = _given(corpus, None, 2)
+        source = given(corpus, None, passes=2)
         self.build_vocab(source, update=self._vocabulary is not None)
         self.train(source, 1, start_alpha=self.alpha, end_alpha=self.alpha, callbacks=callbacks, verbose=verbose)
         return self
@@ -352,6 +263,10 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         callbacks: Iterable[Any] = (),
         verbose: int = 0,
         resume: str | os.PathLike[str] | None = None,
+        corpus_iterable: Any = None,
+        word_count: int = 0,
+        queue_factor: int = 2,
+        report_delay: float = 1.0,
     ) -> tuple[int, int]:
         """Train on a corpus, with the vocabulary there is.
 
@@ -375,6 +290,10 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
             1 shows progress.
         resume : path, optional
             Go on from a checkpoint of :class:`wyrm.callbacks.Checkpoint`; the other arguments must be as before.
+        corpus_iterable : iterable of token lists, optional
+            gensim's name for `corpus`.
+        word_count, queue_factor, report_delay : optional
+            Of gensim, without effect.
 
         Returns
         -------
@@ -394,31 +313,38 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         """
         self._check()
         epochs = self.epochs if epochs is None else epochs
-        if self._graph is None or self._vocabulary is None:
-            reason = "" if self._vocabulary is None else f" (no token occurs {self._vocabulary.min_count} times)"
-            raise RuntimeError(f"you must first build vocabulary before training the model{reason}")
+        graph = self._live_graph()
+        if self.hs and self.negative:
+            logger.warning(
+                "Both hierarchical softmax and negative sampling are activated. This is probably a mistake: set hs=0 "
+                "or negative=0 to have one of them."
+            )
+        if start_alpha is None and self.alpha > self.min_alpha_yet_reached:
+            logger.warning(
+                "Effective 'alpha' higher than previous training cycles: %g after %g",
+                self.alpha,
+                self.min_alpha_yet_reached,
+            )
         if compute_loss is not None:
             self.compute_loss = compute_loss
-        graph, vocabulary = self._graph, self._vocabulary
-        source = _given(corpus, corpus_file)
-        with closing(source.stream(vocabulary.keys)) as stream:
-            return self._train(graph, stream, epochs, start_alpha, end_alpha, callbacks, verbose, resume)
+        source = given(corpus, corpus_file, corpus_iterable)
+        rates = LinearDecay(
+            self.alpha if start_alpha is None else start_alpha, self.min_alpha if end_alpha is None else end_alpha
+        )
+        with closing(source.stream(self.wv.index_to_key)) as stream:
+            return self._train(graph, stream, epochs, rates, callbacks, verbose, resume)
 
     def _train(
         self,
         graph: WindowGraph,
         stream: TextTokens | ArrayTokens,
         epochs: int,
-        start_alpha: float | None,
-        end_alpha: float | None,
+        rates: LinearDecay,
         callbacks: Iterable[Any],
         verbose: int,
         resume: str | os.PathLike[str] | None,
     ) -> tuple[int, int]:
         feed = graph.feed(stream)
-        rates = LinearDecay(
-            self.alpha if start_alpha is None else start_alpha, self.min_alpha if end_alpha is None else end_alpha
-        )
         n_threads = self._threads(stream)
         if resume is None:
             trainer = Trainer(
@@ -432,6 +358,7 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         else:
             trainer = Trainer.resume(resume, graph.loss, SGD(rates), n_threads)
         done = len(trainer.history.loss)
+        self.running_training_loss = 0.0
         hooks = adapted(callbacks, self, epochs - done)
         for hook in hooks:
             if isinstance(hook, ForGensim):
@@ -441,6 +368,7 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
         finally:
             self.wv.norms = None
             self.train_count += 1
+            self.min_alpha_yet_reached = min(self.min_alpha_yet_reached, rates(1.0))
         for hook in hooks:
             if isinstance(hook, ForGensim):
                 hook.call("on_train_end")
@@ -485,14 +413,3 @@ class Word2Vec(Word2VecFiles, Word2VecQueries):
                 "Word2Vec: you must set either hs or negative to be positive; with hs=0 and negative=0 there is "
                 "nothing to train"
             )
-
-
-def _given(corpus: Any, corpus_file: Any, passes: int = 1) -> Any:
-    """The corpus of two arguments, one of which must be there."""
-    if (corpus is None) == (corpus_file is None):
-        raise TypeError(
-            "Word2Vec: expected either a corpus or corpus_file=, got " + ("none" if corpus is None else "both")
-        )
-    if corpus_file is not None:
-        return TextCorpus([corpus_file] if isinstance(corpus_file, str | os.PathLike) else list(corpus_file))
-    return as_corpus(corpus, passes=passes)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from wyrm.callbacks import Callback
+
+logger = logging.getLogger("wyrm.models.word2vec")
 
 GENSIM = ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end")
 
@@ -23,6 +26,15 @@ class Recorder(Callback):
         history.loss.append(latest.loss[-1] * latest.examples[-1] / max(1, pairs))
         history.seconds.append(latest.seconds[-1])
         history.examples.append(latest.examples[-1])
+        if latest.examples[-1]:
+            self._model.running_training_loss += latest.loss[-1] * latest.examples[-1]
+        logger.info(
+            "EPOCH %d: %d centres in %.1f s, a loss of %.4f by pair",
+            len(latest.loss),
+            latest.examples[-1],
+            latest.seconds[-1],
+            history.loss[-1],
+        )
         self._model.wv.norms = None
 
 

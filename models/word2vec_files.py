@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 import wyrm.io
+from wyrm.container import ModelFileError
 from wyrm.history import History
 from wyrm.models.keyed_vectors import KeyedVectors
 from wyrm.models.word2vec_graph import Tables, WindowGraph
@@ -30,9 +31,29 @@ PARAMETERS = (
         "hs",
     ),
     *("negative", "ns_exponent", "cbow_mean", "epochs", "compute_loss", "max_final_vocab", "shrink_windows"),
-    *("shared_negatives", "deterministic"),
+    *("shared_negatives", "deterministic", "comment"),
 )
-COUNTED = ("corpus_count", "corpus_total_words", "effective_min_count", "train_count")
+COUNTED = (
+    *("corpus_count", "corpus_total_words", "effective_min_count", "train_count"),
+    *("min_alpha_yet_reached", "running_training_loss"),
+)
+
+
+class WrongKindError(TypeError, AttributeError):
+    """A file holds another kind of object."""
+
+
+if TYPE_CHECKING:
+    on_the_class = classmethod
+else:
+
+    class on_the_class(classmethod):
+        """A class method that instances don't have, as if it changed the one it is called on."""
+
+        def __get__(self, instance, owner=None):
+            if instance is not None:
+                raise AttributeError("load makes a new model and leaves this one as it is: call it on the class")
+            return super().__get__(instance, owner)
 
 
 class Word2VecFiles:
@@ -50,22 +71,34 @@ class Word2VecFiles:
 
         def _use(self, vocabulary: Vocabulary, tables: Tables | None) -> None: ...
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        separately: Any = None,
+        sep_limit: int | None = None,
+        ignore: Any = (),
+        pickle_protocol: int | None = None,
+    ) -> None:
         """Save the whole model, to train on later; see :func:`wyrm.io.save`. The rule for the vocabulary is left out.
 
         Parameters
         ----------
         path : str or path-like
+        separately, sep_limit, ignore, pickle_protocol : optional
+            Of gensim, without effect: there is one file, and nothing is pickled.
         """
         wyrm.io.save(self, path)
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    @on_the_class
+    def load(cls, path: str | os.PathLike[str], mmap: str | bool | None = None) -> Self:
         """Load a model that was saved.
 
         Parameters
         ----------
         path : str or path-like
+        mmap : optional
+            Of gensim, without effect: what may be trained on is read. :meth:`KeyedVectors.load` maps vectors.
 
         Returns
         -------
@@ -75,11 +108,53 @@ class Word2VecFiles:
         ------
         TypeError
             If the file holds something else.
+        ModelFileError
+            If it is damaged, or not wyrm's.
         """
+        with open(path, "rb") as file:
+            if file.read(1) == b"\x80":
+                raise ModelFileError(
+                    path,
+                    "expected a model of wyrm, found a pickle, such as gensim's, which could run any code; "
+                    "Word2Vec.from_gensim(gensim.models.Word2Vec.load(path)) takes over what gensim has loaded",
+                )
         model = wyrm.io.load(path)
         if not isinstance(model, cls):
-            raise TypeError(f"{path}: expected a {cls.__name__}, found a {type(model).__name__}")
+            raise WrongKindError(f"{path}: expected a {cls.__name__}, found a {type(model).__name__}")
         return model
+
+    @classmethod
+    def from_gensim(cls, model: Any) -> Self:
+        """Take over a model of gensim: its vocabulary, what it has learned, and its parameters.
+
+        Parameters
+        ----------
+        model : gensim.models.Word2Vec
+
+        Returns
+        -------
+        Word2Vec
+            With copies of the tables; it can be trained on.
+
+        Raises
+        ------
+        ValueError
+            If it has a hierarchical softmax, whose tree is another one than here.
+        """
+        if model.hs:
+            raise ValueError(
+                "Word2Vec.from_gensim: expected a model with hs=0; nodes of gensim's tree have no counterpart here"
+            )
+        made = cls(**{name: getattr(model, name) for name in PARAMETERS if hasattr(model, name)})
+        for name in COUNTED:
+            setattr(made, name, getattr(model, name, getattr(made, name)))
+        wv = model.wv
+        if len(wv.index_to_key):
+            counts = [wv.get_vecattr(key, "count") for key in wv.index_to_key]
+            vocabulary = Vocabulary(wv.index_to_key, np.array(counts, dtype=np.int64))
+            vocabulary.min_count = made.effective_min_count
+            made._use(vocabulary, Tables(HogwildParameter(wv.vectors), HogwildParameter(model.syn1neg)))
+        return made
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         wv, arrays = self.wv._to_state()

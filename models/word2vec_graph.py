@@ -34,6 +34,13 @@ def initial_vectors(n: int, size: int, seed: int, first: int = 0) -> npt.NDArray
     return values
 
 
+def threshold(sample: float, n_tokens: int) -> float:
+    """The frequency from which tokens are left out."""
+    if sample >= 1:  # gensim: a number of occurrences
+        return float(sample) * (3 + 5**0.5) / 2 / max(1, n_tokens)
+    return float(sample)
+
+
 @dataclass
 class Tables:
     """What is learned: a vector for each token as a neighbour, and what predicts the tokens from them.
@@ -132,9 +139,7 @@ class WindowGraph:
 
     def _threshold(self) -> float:
         """The frequency from which tokens are left out."""
-        if self.sample >= 1:  # gensim: a number of occurrences
-            return float(self.sample) * (3 + 5**0.5) / 2 / max(1, int(self.counts.sum()))
-        return float(self.sample)
+        return threshold(self.sample, int(self.counts.sum()))
 
     def _tree_loss(self, hidden: OperatorNode, inner: ParameterNode) -> OperatorNode:
         path, turn = IndexInputNode([0], name="path"), InputNode(1.0, name="turn")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,20 +14,23 @@ from wyrm.models.keyed_vectors import KeyedVectors
 from wyrm.models.word2vec_graph import WindowGraph
 from wyrm.parameter import HogwildParameter
 
+logger = logging.getLogger("wyrm.models.word2vec")
+
 
 class Word2VecQueries:
     """The tables that predict tokens, and what they predict."""
 
     wv: KeyedVectors
     history: History
+    running_training_loss: float
     negative: int
     hs: int
     cbow_mean: int
     _graph: WindowGraph | None
 
     def get_latest_training_loss(self) -> float:
-        """The mean loss by pair of the last epoch that had any; gensim has a sum here."""
-        return next((loss for loss in reversed(self.history.loss) if loss == loss), 0.0)
+        """The loss summed over all pairs since the latest `train` began; :attr:`history` has means by pair."""
+        return self.running_training_loss
 
     @property
     def syn1neg(self) -> npt.NDArray[np.float32]:
@@ -68,7 +71,7 @@ class Word2VecQueries:
             raise RuntimeError("predict_output_word needs a model that was trained with negative sampling")
         rows = [self.wv.get_index(key) for key in context_words_list if key in self.wv]
         if not rows:
-            warnings.warn("none of the context words is in the vocabulary", stacklevel=2)
+            logger.warning("none of the context words is in the vocabulary")
             return None
         hidden = self.wv.vectors[rows].sum(axis=0)
         if self.cbow_mean:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import lzma
 import os
-import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import GeneratorType
@@ -21,6 +21,8 @@ from wyrm.text.stream import TextTokens
 from wyrm.text.words import WordTable
 from wyrm.threads import usable_threads
 from wyrm.watch import watch
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 1 << 20
 SPACES = [bytes([space]) for space in b" \n\t\r\v\f"]
@@ -192,10 +194,9 @@ def as_corpus(corpus: Any, *, passes: int = 1) -> TextCorpus | SequenceCorpus:
         if all(isinstance(item, str) for item in corpus) and all(os.path.isfile(item) for item in corpus):
             return TextCorpus(corpus)
         if isinstance(corpus[0], str):
-            warnings.warn(
+            logger.warning(
                 "Each 'sentences' item should be a list of words (usually unicode strings). These are strings, whose "
-                "characters are taken for words; split them, as in [text.split() for text in corpus]",
-                stacklevel=3,
+                "characters are taken for words; split them, as in [text.split() for text in corpus]"
             )
     if isinstance(corpus, GeneratorType) and passes > 1:
         raise TypeError(
