@@ -16,6 +16,7 @@ ctypedef struct storage_t:
     # they are read; rows == NULL means all rows.  NULL: the rows are always current.
     catch_up_fn catch_up
     void* catch_up_context
+    const row_t* map             # where each row is for this thread, of which some are elsewhere; NULL: all in place
 
 cdef class HogwildParameter:
     cdef storage_t storage

@@ -14,15 +14,17 @@ ctypedef struct copy_t:
     storage_t* used              # the one of this thread's replica
     storage_t mine               # rows of stride cols + width, values first
     dim_t n                      # rows it has room for
+    bint flat                    # the last tier is merged as a whole
     row_t* map                   # [rows] of a copy of some: where each row is; NULL: row r is in place r
     float* block                 # what to free
     gradient_t* gradient         # of this thread
     float* base                  # mine, as it was at the last merge
-    float* last                  # [n, cols] how far the last merge, of all threads, moved each row
+    dim_t listed                 # room for rows that are merged one by one
+    row_t* order                 # [listed] those rows, by tier
+    float* last                  # [listed, cols] how far the last merge, of all threads, moved each of them
     float sums[8][2]             # by tier, decayed: changes . last and last . last
     dim_t width                  # floats of optimiser state per row
     uint32_t* touches            # [rows] steps that touched each row, while they are counted
-    row_t* order                 # [rows] rows by tier
     dim_t tiers[9]               # tier k is order[tiers[k]] to order[tiers[k + 1]]
 
 cdef class PrivateCopies:
@@ -49,6 +51,6 @@ cdef class PrivateCopies:
     cdef void pull(self) noexcept nogil
     cdef float share_of(self, const copy_t* copy, dim_t tier) noexcept nogil
     cdef void count(self) noexcept nogil
-    cdef void rank(self) noexcept nogil
+    cdef void rank(self, copy_t* copy) noexcept nogil
     cdef void hogwild_step(self) noexcept nogil
     cdef void hogwild_merge(self, dim_t tiers) noexcept nogil

@@ -18,8 +18,12 @@ swing ever wider. Three things keep that in bounds, without merging so often tha
   negative rho, and at rest, where the moves are noise, rho is -q, for noise is what a thread then undoes. A share of
   1 / (2 T |rho|) leaves s T q at 1.5 in the first case and 0.5 in the second; both converge.
 
-A wide table of few rows, such as that of a field-aware machine, is too large to be copied whole and too hot to race on:
-each row is many cache lines. Of it the most touched rows are copied, as far as they fit, and detours lead to them.
+Most rows of a larger copy are touched seldom, about the same number of times between two merges of the last tier. That
+is then one pass over the whole copy, and some rows, taken evenly from it, stand for the others in the sums above.
+
+Tables too large to be copied may have hot rows as well: the frequent categories of many, or every row of a field-aware
+machine, which is many cache lines. Of those the most touched rows are copied, as far as they fit, and detours lead to
+them.
 """
 
 import mmap
@@ -40,14 +44,27 @@ cdef enum:
     FIRST = 8
     GROWTH = 64
 
-    # Tables that may be copied in part: narrower rows are raced on at less than a detour costs, and a map of more rows
-    # takes memory.
-    WIDE = 64
-    MAPPED = 1 << 16
+    # Tables of more rows are not copied in part: a map of them takes memory.
+    MAPPED = 1 << 18
 
-    # Fewer of its rows are not worth it; and how many rows away from it a copy may lie.
+    # Of the counted steps, how many must have touched a row to make it worth a detour: one where it has many cache lines,
+    # from WIDE columns on.
+    WIDE = 64
+    OFTEN = 4
+
+    # Fewer rows are not worth it, or less than 1 / SOME of all touches; and how many rows away from a table their copies
+    # may lie.
     LEAST = 64
+    SOME = 8
     FARTHEST = 1 << 30
+
+    # Rows of a copy that are merged one by one, at most, where others can be merged in one pass; and how many of those
+    # stand for them.
+    LISTED = 1 << 14
+    SAMPLED = 256
+
+    # Floats of a cache line.
+    LINE = 16
 
     # Each tier is touched this many times more rarely than the one before, and merged as much more rarely.
     TIER = 2
@@ -66,8 +83,9 @@ cdef inline dim_t place_of(const copy_t* copy, dim_t k) noexcept nogil:
 
 
 cdef inline size_t size_of(const copy_t* copy) noexcept nogil:
-    return (copy.n * (2 * stride_of(copy) + copy.shared.cols) * sizeof(float)
-            + copy.shared.rows * (sizeof(uint32_t) + 2 * sizeof(row_t)))
+    """Bytes of a copy, but for a map."""
+    return (2 * copy.n * stride_of(copy) * sizeof(float)
+            + copy.listed * (copy.shared.cols * sizeof(float) + sizeof(row_t)))
 
 
 cdef float* in_step(float* block, const copy_t* copy) noexcept:
@@ -81,11 +99,54 @@ cdef float* in_step(float* block, const copy_t* copy) noexcept:
     return block if -FARTHEST < rows < FARTHEST else NULL
 
 
-cdef void merge_sums(float* shared, float* mine, float* base, dim_t n) noexcept nogil:
+cdef inline void merge_part(float* shared, float* mine, float* base, dim_t n, float share) noexcept nogil:
     cdef dim_t i
     for i in range(n):
-        shared[i] += mine[i] - base[i]
+        shared[i] += share * (mine[i] - base[i])
         mine[i] = base[i] = shared[i]
+
+
+cdef void merge_sums(float* shared, float* mine, float* base, dim_t n) noexcept nogil:
+    """Merge n numbers, and write none of a cache line of shared ones that this thread didn't change."""
+    cdef float sums[LINE]
+    cdef dim_t i = 0, k
+    cdef bint changed
+    while i + LINE <= n:
+        changed = False
+        for k in range(LINE):
+            sums[k] = mine[i + k] - base[i + k]
+            changed |= sums[k] != 0
+        for k in range(LINE):
+            sums[k] += shared[i + k]
+        if changed:
+            memcpy(shared + i, sums, sizeof(sums))
+        memcpy(mine + i, sums, sizeof(sums))
+        memcpy(base + i, sums, sizeof(sums))
+        i += LINE
+    merge_part(shared + i, mine + i, base + i, n - i, 1)
+
+
+cdef void merge_all(copy_t* copy, float share) noexcept nogil:
+    """Merge every row of a flat copy; those merged before have nothing left to add."""
+    cdef dim_t r, at, stride = stride_of(copy)
+    if share == 1:
+        merge_sums(copy.shared.value, copy.mine.value, copy.base, copy.n * stride)
+        return
+    for r in range(copy.n):
+        at = r * stride
+        merge_part(copy.shared.value + at, copy.mine.value + at, copy.base + at, copy.shared.cols, share)
+        at += copy.shared.cols
+        merge_part(copy.shared.value + at, copy.mine.value + at, copy.base + at, copy.width, 1)
+
+
+cdef inline dim_t tier_of(uint32_t touches, const uint32_t* least) noexcept nogil:
+    """The first tier for rows of so many touches; N_TIERS where they are too few for any."""
+    cdef dim_t tier = N_TIERS - 1
+    if touches < least[tier]:
+        return N_TIERS
+    while tier > 0 and touches >= least[tier - 1]:
+        tier -= 1
+    return tier
 
 
 cdef class PrivateCopies:
@@ -98,7 +159,6 @@ cdef class PrivateCopies:
             wyrm_free(self.copies[i].map)
             wyrm_free(self.copies[i].base)
             wyrm_free(self.copies[i].last)
-            wyrm_free(self.copies[i].touches)
             wyrm_free(self.copies[i].order)
         wyrm_free(self.copies)
 
@@ -137,32 +197,37 @@ cdef class PrivateCopies:
             copy.used = storage
             copy.gradient = replica.gradients + best
             if not self.copy_whole(copy, budget):
-                self.copy_some(copy, budget)
+                self.copy_some(copy, self.bytes + (budget - self.bytes) // (count - len(taken) + 1))
 
     cdef bint copy_whole(self, copy_t* copy, size_t budget) except -1:
         """Make a copy of every row; whether it fits into the budget."""
-        copy.n = copy.shared.rows
+        copy.n = copy.listed = copy.shared.rows
+        copy.flat = copy.n > LISTED and copy.shared.stride == stride_of(copy)
+        if copy.flat:
+            copy.listed = LISTED
         if self.bytes + size_of(copy) > budget:
             return False
         self.reserve(copy)
         copy.block = <float*> wyrm_alloc(copy.n * stride_of(copy) * sizeof(float))
         if copy.block == NULL:
             raise MemoryError("no memory for a thread's copies of parameters")
+        copy.touches = <uint32_t*> copy.base     # which is not needed before they have been counted
         self.use(copy, copy.block)
         return True
 
     cdef int copy_some(self, copy_t* copy, size_t budget) except -1:
         """Make room for some rows of a wide table and detours to them, where that is possible."""
         cdef dim_t stride = copy.shared.stride
-        cdef size_t a_row = (2 * stride + copy.shared.cols) * sizeof(float)
+        cdef size_t a_row = (2 * stride + copy.shared.cols) * sizeof(float) + sizeof(row_t)
+        cdef size_t map_size = copy.shared.rows * sizeof(row_t)
         cdef size_t size
         cdef float* place
         cdef char[::1] view
-        copy.n = 0
-        if (copy.shared.cols < WIDE or copy.shared.rows > MAPPED or stride != stride_of(copy)
-                or copy.gradient.dense != NULL or self.bytes + size_of(copy) + LEAST * a_row > budget):
+        copy.flat = False
+        if (copy.shared.rows > MAPPED or stride != stride_of(copy) or copy.gradient.dense != NULL
+                or self.bytes + map_size + LEAST * a_row > budget):
             return 0
-        copy.n = min((budget - self.bytes - size_of(copy)) // a_row, copy.shared.rows)
+        copy.n = copy.listed = min((budget - self.bytes - map_size) // a_row, copy.shared.rows, LISTED)
         size = (copy.n + 1) * stride * sizeof(float)
         copy.block = <float*> wyrm_alloc(size)
         place = in_step(copy.block, copy)
@@ -175,9 +240,11 @@ cdef class PrivateCopies:
                 return 0
             self.mapped.append(view)
         self.reserve(copy)
-        copy.map = <row_t*> wyrm_alloc(copy.shared.rows * sizeof(row_t))
+        copy.map = <row_t*> wyrm_alloc(map_size)
         if copy.map == NULL:
             raise MemoryError("no memory for a thread's copies of parameters")
+        self.bytes += map_size
+        copy.touches = <uint32_t*> copy.map      # as above
         self.use(copy, place)
         self.detours.add(copy.used)
         return 0
@@ -187,10 +254,9 @@ cdef class PrivateCopies:
         self.n += 1
         self.bytes += size_of(copy)
         copy.base = <float*> wyrm_alloc(copy.n * stride_of(copy) * sizeof(float))
-        copy.last = <float*> wyrm_alloc(copy.n * copy.shared.cols * sizeof(float))
-        copy.touches = <uint32_t*> wyrm_alloc(copy.shared.rows * sizeof(uint32_t))
-        copy.order = <row_t*> wyrm_alloc(copy.shared.rows * sizeof(row_t))
-        if NULL in (copy.base, copy.last, copy.touches, copy.order):
+        copy.last = <float*> wyrm_alloc(copy.listed * copy.shared.cols * sizeof(float))
+        copy.order = <row_t*> wyrm_alloc(copy.listed * sizeof(row_t))
+        if NULL in (copy.base, copy.last, copy.order):
             raise MemoryError("no memory for a thread's copies of parameters")
         return 0
 
@@ -230,7 +296,12 @@ cdef class PrivateCopies:
         for i in range(self.n):
             copy = self.copies + i
             memset(copy.sums, 0, sizeof(copy.sums))
-            memset(copy.last, 0, copy.n * copy.shared.cols * sizeof(float))
+            memset(copy.last, 0, copy.tiers[N_TIERS] * copy.shared.cols * sizeof(float))
+            if copy.flat:
+                memcpy(copy.mine.value, copy.shared.value, copy.n * stride_of(copy) * sizeof(float))
+                memcpy(copy.base, copy.mine.value, copy.n * stride_of(copy) * sizeof(float))
+                copy.used[0] = copy.mine
+                continue
             for k in range(copy.tiers[N_TIERS]):
                 r = copy.order[k]
                 at = place_of(copy, k) * stride_of(copy)
@@ -242,22 +313,24 @@ cdef class PrivateCopies:
             memcpy(copy.base, copy.mine.value, copy.tiers[N_TIERS] * stride_of(copy) * sizeof(float))
             if copy.map == NULL:
                 copy.used[0] = copy.mine
-                continue
-            for k in range(copy.shared.rows):
-                copy.map[k] = <row_t> k
-            at = (copy.mine.value - copy.shared.value) / copy.shared.stride
-            for k in range(copy.tiers[N_TIERS]):
-                copy.map[copy.order[k]] = <row_t> (at + k)
-            self.detours.open(copy.used, copy.map)
+            elif copy.tiers[N_TIERS]:
+                for k in range(copy.shared.rows):
+                    copy.map[k] = <row_t> k
+                at = (copy.mine.value - copy.shared.value) / copy.shared.stride
+                for k in range(copy.tiers[N_TIERS]):
+                    copy.map[copy.order[k]] = <row_t> (at + k)
+                copy.used.map = copy.map
+                self.detours.open(copy.used, copy.map)
 
     cdef void hogwild_step(self) noexcept nogil:
         """After a step: count what it touched, or merge what is due."""
-        cdef dim_t tiers = 1, merge
+        cdef dim_t tiers = 1, merge, i
         self.steps += 1
         if self.counting:
             self.count()
             if self.steps == COUNTED:
-                self.rank()
+                for i in range(self.n):
+                    self.rank(self.copies + i)
                 self.pull()
                 self.counting = False
                 self.due = self.steps + FIRST
@@ -284,37 +357,54 @@ cdef class PrivateCopies:
             for s in range(copy.gradient.n):
                 copy.touches[copy.gradient.touched[s]] += 1
 
-    cdef void rank(self) noexcept nogil:
-        """Sort the rows into tiers by their touches so far."""
-        cdef dim_t i, k, r, at, least, most
-        cdef copy_t* copy
-        for i in range(self.n):
-            copy = self.copies + i
-            at = 0
-            most = self.steps + 1
-            least = self.steps // TIER
-            for k in range(N_TIERS):
-                copy.tiers[k] = at
-                if k == N_TIERS - 1:
-                    least = 0 if copy.map == NULL else 1
-                for r in range(copy.shared.rows):
-                    if least <= copy.touches[r] < most:
-                        copy.order[at] = <row_t> r
-                        at += 1
-                most = least
-                least //= TIER
-            copy.tiers[N_TIERS] = at
-            for k in range(N_TIERS + 1):
-                copy.tiers[k] = min(copy.tiers[k], copy.n)
+    cdef void rank(self, copy_t* copy) noexcept nogil:
+        """Sort rows into tiers by their touches so far: all of them, or those that are merged one by one."""
+        cdef dim_t k, r, tier, room = copy.listed, every = 1, listed = 0, total = 0
+        cdef uint32_t least[N_TIERS]
+        cdef dim_t ends[N_TIERS]
+        for k in range(N_TIERS):
+            least[k] = <uint32_t> (self.steps >> (k + 1))
+            ends[k] = 0
+        least[N_TIERS - 1] = 0
+        if copy.map != NULL:
+            least[N_TIERS - 1] = 1 if copy.shared.cols >= WIDE else OFTEN
+        for r in range(copy.shared.rows):
+            total += copy.touches[r]
+            tier = tier_of(copy.touches[r], least)
+            if tier < N_TIERS:
+                ends[tier] += 1
+                listed += copy.touches[r]
+        if copy.flat:
+            every = max(1, ends[N_TIERS - 1] // SAMPLED)
+            ends[N_TIERS - 1] = (ends[N_TIERS - 1] + every - 1) // every
+            room -= min(ends[N_TIERS - 1], 2 * SAMPLED)
+        elif copy.map != NULL and listed * SOME < total:
+            room = 0
+        copy.tiers[0] = 0
+        for k in range(N_TIERS):
+            if copy.flat and k == N_TIERS - 1:
+                room = copy.listed
+            copy.tiers[k + 1] = min(copy.tiers[k] + ends[k], room)
+            ends[k] = copy.tiers[k]
+        listed = 0
+        for r in range(copy.shared.rows):
+            tier = tier_of(copy.touches[r], least)
+            if tier == N_TIERS - 1 and every > 1:
+                listed += 1
+                if listed % every != 1:
+                    continue
+            if tier < N_TIERS and ends[tier] < copy.tiers[tier + 1]:
+                copy.order[ends[tier]] = <row_t> r
+                ends[tier] += 1
 
     cdef void hogwild_merge(self, dim_t tiers) noexcept nogil:
         """Add this thread's changes in the first tiers to the shared values and take over those of others.
 
         Races with the merges of other threads by design.
         """
-        cdef dim_t i, k, t, at, place
+        cdef dim_t i, k, t, at
         cdef row_t r
-        cdef float share
+        cdef float share = 1
         cdef copy_t* copy
         for i in range(self.n):
             copy = self.copies + i
@@ -324,14 +414,15 @@ cdef class PrivateCopies:
                 copy.sums[t][1] *= MEMORY
                 for k in range(copy.tiers[t], copy.tiers[t + 1]):
                     r = copy.order[k]
-                    place = place_of(copy, k)
-                    at = place * stride_of(copy)
+                    at = place_of(copy, k) * stride_of(copy)
                     kernels.merge_row(copy.shared.value + r * copy.shared.stride, copy.mine.value + at,
-                                      copy.base + at, copy.last + place * copy.shared.cols, copy.sums[t],
+                                      copy.base + at, copy.last + k * copy.shared.cols, copy.sums[t],
                                       copy.shared.cols, share)
                     if copy.width:
-                        merge_sums(copy.shared.state + r * copy.shared.state_stride, copy.mine.state + at,
-                                   copy.base + at + copy.shared.cols, copy.width)
+                        merge_part(copy.shared.state + r * copy.shared.state_stride, copy.mine.state + at,
+                                   copy.base + at + copy.shared.cols, copy.width, 1)
+            if copy.flat and tiers == N_TIERS:
+                merge_all(copy, share)
 
     cdef float share_of(self, const copy_t* copy, dim_t tier) noexcept nogil:
         """How much of its changes to the rows of a tier the thread hands on, from 1 / n_threads to 1."""

@@ -11,6 +11,7 @@ cdef class Replica:
     cdef index_t* indices
     cdef gradient_t* gradients
     cdef storage_t* storages     # copies: the same memory, but a thread may widen its view of it
+    cdef bint trains             # rows that are looked up are written soon after
     cdef object root             # keeps the graph it was made from alive
 
     cdef void move_leaves(self, instruction_t* code, Tape original) noexcept

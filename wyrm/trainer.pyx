@@ -34,9 +34,8 @@ from wyrm.worker cimport EVALUATE, NOT_BY_EXAMPLE, NOT_FINITE, PREDICT, TRAIN, C
 # Points a schedule is sampled at; between them the rate follows straight lines.
 cdef int RATE_POINTS = 4097
 
-# Of the 4 MB a thread may take, what private copies of parameters get. Larger ones fall out of the nearer caches, which
-# costs more than racing.
-cdef size_t COPY_BYTES = 2 << 20
+# Of the 4 MB a thread may take, what private copies of parameters get.
+cdef size_t COPY_BYTES = 3 << 20
 
 # The rules whose state is made of sums, so that what several threads added to it adds up.
 cdef tuple ADDITIVE = ("SGD", "Adagrad")
@@ -480,6 +479,7 @@ class Trainer:
             worker.kind = <work_kind> kind
             worker.summed = self.reduction == "sum"
             worker.cursor = feed.cursor(replica, leaves, self.batch_size)
+            replica.trains = kind == TRAIN
             worker.cursor.stopped = &control.control.stop
             if kind == PREDICT:
                 worker.output = output

@@ -1,4 +1,4 @@
-"""Wide tables that are too large to be copied whole: threads train copies of the rows they touch most."""
+"""Tables of which threads train copies: of all rows, or where those are too many of the rows they touch most."""
 
 import numpy as np
 import pytest
@@ -97,3 +97,49 @@ def test_rows_out_of_range_are_refused_before_they_are_looked_up():
     with pytest.raises(IndexError, match="out of range"):
         trainer.fit({index: (rows, offsets)})
     trainer.fit({index: (rows % 1500, offsets)})
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "cols"),
+    [
+        (50_000, 1),  # copied whole; most rows are merged in one pass
+        (50_000, 3),
+        (300_000, 1),  # too large for a map of its rows: raced on
+        (150_000, 4),  # its hot rows are copied
+    ],
+)
+@pytest.mark.parametrize("optimizer", [lambda: SGD(0.2), lambda: Adagrad(0.1)], ids=["SGD", "Adagrad"])
+def test_narrow_tables_with_hot_rows(n_rows, cols, optimizer):
+    """Half of what is looked up is among a few rows, the rest anywhere."""
+    rng = np.random.default_rng(0)
+    n = 40_000
+    rows = np.concatenate([rng.integers(0, 60, (n, 3)) * 7, rng.integers(0, n_rows, (n, 3))], axis=1)
+    taste = rng.normal(size=n_rows)
+    y = (taste[rows[:, :3]].sum(axis=1) > 0).astype(np.float32)
+
+    def run(n_threads):
+        table = wyrm.ParameterNode(np.zeros((n_rows, cols)))
+        index, target = wyrm.IndexInputNode([0]), wyrm.InputNode(0.0)
+        loss = logistic(table.embedding_bag(index).sum(axis=1), target)
+        trainer = wyrm.Trainer(loss, optimizer(), n_threads=n_threads)
+        trainer.fit({index: rows, target: y}, epochs=2)
+        assert not table.value[np.setdiff1d(np.arange(n_rows), rows)].any()
+        return trainer.evaluate({index: rows, target: y})
+
+    alone = run(1)
+    for n_threads in (2, 3):
+        assert run(n_threads) == pytest.approx(alone, rel=0.05, abs=0.01)
+
+
+@pytest.mark.parametrize("n_rows", [20_000, 150_000])
+def test_every_step_on_a_narrow_table_is_there(n_rows):
+    """With a constant gradient the order of the steps doesn't matter."""
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.integers(0, 50, (60_000, 2)), rng.integers(0, n_rows, (60_000, 1))], axis=1)
+    table, index = wyrm.ParameterNode(np.zeros((n_rows, 1))), wyrm.IndexInputNode([0])
+    wyrm.Trainer(table.embedding_bag(index), SGD(1.0), n_threads=2).fit({index: rows}, epochs=2)
+    counts = 2 * np.bincount(rows.ravel(), minlength=n_rows)
+    # Races lose some, and a thread that is put to sleep in a merge may undo what others did to that row meanwhile.
+    assert -table.value.sum() == pytest.approx(counts.sum(), rel=0.05)
+    assert np.median(-table.value[:50, 0] / counts[:50]) == pytest.approx(1, rel=0.02)
+    assert not table.value[counts == 0].any()

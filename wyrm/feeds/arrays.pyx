@@ -8,7 +8,7 @@ import numpy as np
 
 from libc.string cimport memcpy, memset
 from wyrm.feeds.base cimport address
-from wyrm.feeds.lookups cimport check_rows
+from wyrm.feeds.lookups cimport check_rows, fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
@@ -288,8 +288,7 @@ cdef class ArrayCursor(Cursor):
             for i in range(self.n_lookups):
                 column = self.columns + self.lookups[i].column
                 extent(&begin, &end, column, example)
-                kernels.prefetch(self.lookups[i].storage.value, self.lookups[i].storage.stride,
-                                 self.lookups[i].storage.stride, column.rows + begin, end - begin)
+                fetch_rows(self.lookups[i].storage, column.rows + begin, end - begin, self.replica.trains)
 
     cdef inline dim_t example(self, dim_t place) noexcept nogil:
         return place if self.order == NULL else self.order[place]

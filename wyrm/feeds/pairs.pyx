@@ -243,10 +243,10 @@ cdef class PairCursor(Cursor):
         if self.batch_size == 1 and self.at < self.end:
             coming = self.batches + 1 - self.current
             self.prepare(coming, self.at, 1)
-            fetch(self.user, coming.users, 1)
-            fetch(self.item, coming.items, 1)
+            fetch(self.user, coming.users, 1, self.replica.trains)
+            fetch(self.item, coming.items, 1, self.replica.trains)
             if self.negative.index != NULL:
-                fetch(self.negative, coming.negatives, self.pairs.n_negatives)
+                fetch(self.negative, coming.negatives, self.pairs.n_negatives, self.replica.trains)
         return n
 
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:

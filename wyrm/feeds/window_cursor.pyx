@@ -72,9 +72,9 @@ cdef class WindowCursor(Cursor):
         step = self.steps + 1 - self.current
         self.ready = self.prepare(step)
         if self.ready and self.choices.has_output:
-            fetch(self.output, step.output, step.n_output)
+            fetch(self.output, step.output, step.n_output, self.replica.trains)
             if self.choices.by_batch:
-                fetch(self.negative, step.negatives, self.choices.n_negatives)
+                fetch(self.negative, step.negatives, self.choices.n_negatives, self.replica.trains)
             elif self.centre < self.chunk.n_centres:
                 state = random_at(self.feed.stream, self.chunk.begin + self.chunk.offsets[self.centre])
                 fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
@@ -169,7 +169,7 @@ cdef class WindowCursor(Cursor):
         # A neighbour is new when the windows reach it; the others have been looked up before.
         i = min(at + chunk.window + 1, chunk.n_kept)
         if i > self.fetched:
-            fetch(self.context, chunk.kept + self.fetched, i - self.fetched)
+            fetch(self.context, chunk.kept + self.fetched, i - self.fetched, self.replica.trains)
             self.fetched = i
         step.centre = centre
         step.n_context += m
