@@ -47,13 +47,13 @@ cdef enum:
     # Tables of more rows are not copied in part: a map of them takes memory.
     MAPPED = 1 << 18
 
-    # Of the counted steps, how many must have touched a row to make it worth a detour: one where it has many cache lines,
-    # from WIDE columns on.
+    # Of the counted steps, how many must have touched a row to make it worth a detour: one where it has many cache
+    # lines, from WIDE columns on.
     WIDE = 64
     OFTEN = 4
 
-    # Fewer rows are not worth it, or less than 1 / SOME of all touches; and how many rows away from a table their copies
-    # may lie.
+    # Fewer rows are not worth it, or less than 1 / SOME of all touches; and how many rows away from a table their
+    # copies may lie.
     LEAST = 64
     SOME = 8
     FARTHEST = 1 << 30
