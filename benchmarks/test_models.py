@@ -1,6 +1,6 @@
-"""The ready-made models: rows or words per second of fit(), and what a prediction takes.
+"""The ready-made models: rows per second of fit(), and what a prediction takes.
 
-A step is a row (a word) of an epoch, and a fit is all of it: checks, preparation, training. Before times are taken, a
+A step is a row of an epoch, and a fit is all of it: checks, preparation, training. Before times are taken, a
 fitted model has to tell held-out rows better than the base rate does.
 """
 
@@ -9,13 +9,13 @@ import pytest
 import workloads
 from contests.data import communities, from_workload
 from contests.pairs import MatrixFactorization
+from timing import note_rate
 
 import wyrm.models as models
 from wyrm.metrics import roc_auc_score
 
 # Rows to train on, and rows of the tables: values of 39 columns.
 SIZES = {"small": (2_000, 1_000), "regular": (100_000, 100_000), "large": (100_000, 1_000_000)}
-WORDS = {"small": 20_000, "regular": 500_000, "large": 4_000_000}
 EPOCHS = 2
 CHOICES = {"small": 20_000, "regular": 100_000, "large": 1_000_000}
 GOOD = 0.55  # area under the curve; even two epochs of the smallest data give more
@@ -68,11 +68,6 @@ def fitted(request, data, size):
     return model, data
 
 
-def note_rate(benchmark, unit):
-    if "ns/step" in benchmark.extra_info:
-        benchmark.extra_info[f"{unit}/s"] = round(1e9 / benchmark.extra_info["ns/step"])
-
-
 def test_fit(fitted, measure, benchmark):
     model, data = fitted
     measure(lambda n: model.fit(data.X, data.y), EPOCHS * data.n, rounds=3)
@@ -102,24 +97,6 @@ def test_predict_one(form, fitted, measure, steps_of):
             call(x)
 
     measure(run, steps_of(2_000), rounds=5)
-
-
-@pytest.mark.skipif(not hasattr(models, "Word2Vec"), reason="there is no Word2Vec yet")
-@pytest.mark.parametrize("sg", [1, 0], ids=["skip-gram", "cbow"])
-def test_word2vec(sg, size, measure, benchmark):
-    """Words of a power law, each followed by its own partner, who has to become its neighbour."""
-    n = WORDS[size]
-    firsts = np.minimum(np.random.default_rng(0).zipf(1.3, n // 2), 1_000)
-    words = np.stack([firsts, firsts + 1_000], axis=1).ravel().astype(str).reshape(-1, 1_000).tolist()
-    model = models.Word2Vec(
-        vector_size=100, window=1, negative=5, sample=0, min_count=1, sg=sg, epochs=1, workers=1, seed=0
-    )
-    model.build_vocab(words)
-    for _ in range(5 if size == "small" else 1):
-        model.train(words, epochs=1)
-    assert model.wv.similarity("1", "1001") > model.wv.similarity("1", "1002")
-    measure(lambda n: model.train(words, epochs=1), n, rounds=3)
-    note_rate(benchmark, "words")
 
 
 def test_ranking(size, measure, benchmark):

@@ -71,3 +71,9 @@ def ratio(over, under):
 def best_median(times, block):
     """The least of the medians of consecutive blocks of rounds."""
     return min(statistics.median(times[at : at + block]) for at in range(0, len(times) - block + 1, block))
+
+
+def note_rate(benchmark, unit):
+    """What a benchmark's steps are by the second."""
+    if "ns/step" in benchmark.extra_info:
+        benchmark.extra_info[f"{unit}/s"] = round(1e9 / benchmark.extra_info["ns/step"])

@@ -86,6 +86,20 @@ CONTESTS = {
         994_169,
         {"wyrm": pairs.MatrixFactorization, "implicit": pairs.ImplicitRanking},
     ),
+    "word2vec-300": Contest(
+        "Word2Vec, skip-gram of 300 dimensions, the first million words of text8",
+        "words",
+        data.text8,
+        1_000_000,
+        {"wyrm": words.WideWord2Vec, "gensim": words.WideGensimWord2Vec},
+    ),
+    "word2vec-tree": Contest(
+        "Word2Vec, skip-gram with hierarchical softmax, the first million words of text8",
+        "words",
+        data.text8,
+        1_000_000,
+        {"wyrm": words.Word2VecTree, "gensim": words.GensimWord2VecTree},
+    ),
     "libsvm": Contest(
         "reading a libsvm file, Census-Income",
         "bytes",

@@ -83,6 +83,30 @@ class GensimWord2Vec(Peer, Words):
         return list(self.model.wv.index_to_key), self.model.wv.vectors
 
 
+class Wide:
+    arguments: ClassVar = Words.arguments | {"vector_size": 300}
+
+
+class WideWord2Vec(Wide, Word2Vec):
+    settings = Word2Vec.settings.replace("100", "300")
+
+
+class WideGensimWord2Vec(Wide, GensimWord2Vec):
+    settings = GensimWord2Vec.settings.replace("100", "300")
+
+
+class Tree:
+    arguments: ClassVar = Words.arguments | {"hs": 1, "negative": 0}
+
+
+class Word2VecTree(Tree, Word2Vec):
+    settings = "skip-gram, 100 dimensions, window 5, hierarchical softmax, sample 1e-4, alpha 0.05"
+
+
+class GensimWord2VecTree(Tree, GensimWord2Vec):
+    settings = f"{Word2VecTree.settings}, corpus_file"
+
+
 class ContinuousBag:
     arguments: ClassVar = Words.arguments | {"sg": 0}
 
@@ -93,6 +117,18 @@ class Word2VecBag(ContinuousBag, Word2Vec):
 
 class GensimWord2VecBag(ContinuousBag, GensimWord2Vec):
     settings = GensimWord2Vec.settings.replace("skip-gram", "CBOW").replace("for each pair", "for each word")
+
+
+class BagTree:
+    arguments: ClassVar = Tree.arguments | {"sg": 0}
+
+
+class Word2VecBagTree(BagTree, Word2Vec):
+    settings = Word2VecTree.settings.replace("skip-gram", "CBOW")
+
+
+class GensimWord2VecBagTree(BagTree, GensimWord2Vec):
+    settings = GensimWord2VecTree.settings.replace("skip-gram", "CBOW")
 
 
 # --- How good they are, by the same measure --------------------------------------------------------------------------
