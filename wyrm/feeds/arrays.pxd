@@ -39,6 +39,7 @@ ctypedef struct lookup_t:
 cdef class ArrayFeed(Feed):
     cdef list keys               # the nodes of each column: (input or index node, weights node or None)
     cdef list kept               # the arrays the columns point into
+    cdef list looked_into        # (node, rows, largest row, starts or None) of each column of indices
     cdef column_t* columns
     cdef dim_t n_columns
 

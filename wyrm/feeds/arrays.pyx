@@ -14,7 +14,8 @@ from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
 from wyrm.replica cimport Replica
-from wyrm.feeds.prepare import dense_column, index_column, one_length, without_fields
+from wyrm.errors import describe
+from wyrm.feeds.prepare import dense_column, index_column, one_length, refuse_changes, without_fields
 
 cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
@@ -67,6 +68,7 @@ cdef class ArrayFeed(Feed):
         self.random_access = True
         self.keys = []
         self.kept = []
+        self.looked_into = []
         self.n_columns = len(data)
         self.columns = <column_t*> wyrm_alloc(self.n_columns * sizeof(column_t))
         if self.columns == NULL:
@@ -79,6 +81,10 @@ cdef class ArrayFeed(Feed):
 
     def __dealloc__(self):
         wyrm_free(self.columns)
+
+    def _refuse_changes(self):
+        for index, rows, high, starts in self.looked_into:
+            refuse_changes(f"feed: {describe(index)}", rows, high, starts)
 
     def inputs(self):
         """set of Node: the input nodes it fills."""
@@ -115,6 +121,7 @@ cdef class ArrayFeed(Feed):
         column.kind = FIXED if starts is None else RAGGED
         column.starts = NULL if starts is None else <const int64_t*> address(starts)
         kernels.describe_rows(&low, &column.high, &rising, column.rows, len(rows))
+        self.looked_into.append((index, rows, column.high, starts))
         n = len(rows) // width if starts is None else len(starts) - 1
         repeats = np.zeros(n, dtype=np.uint8)
         if n and self.find_repeats(column, <uint8_t*> address(repeats), n):

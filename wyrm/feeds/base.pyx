@@ -55,6 +55,9 @@ cdef class Feed:
         """set of Node: the input nodes it fills."""
         raise NotImplementedError
 
+    def _refuse_changes(self):
+        """Refuse to be used again when arrays it points into were changed to what kernels must not meet."""
+
     cdef int enter_epoch(self, uint64_t seed, uint64_t epoch) except -1:
         """Give what it draws at random a beginning; before start()."""
         self.stream = epoch_stream(seed, epoch)

@@ -106,6 +106,10 @@ cdef class ZipFeed(CombinedFeed):
         self.n_examples = len(self.feeds[0])
         self.random_access = True
 
+    def _refuse_changes(self):
+        for feed in self.feeds:
+            feed._refuse_changes()
+
     def inputs(self):
         """set of Node: the input nodes they fill."""
         return set().union(*(feed.inputs() for feed in self.feeds))
@@ -181,6 +185,10 @@ cdef class ConcatFeed(CombinedFeed):
 
     def __dealloc__(self):
         wyrm_free(self.shares)
+
+    def _refuse_changes(self):
+        for feed in self.feeds:
+            feed._refuse_changes()
 
     def inputs(self):
         """set of Node: the input nodes they fill."""

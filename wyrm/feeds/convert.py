@@ -21,8 +21,11 @@ def as_feed(data):
     ------
     TypeError
         If it is something else.
+    IndexError
+        If indices that a feed points into were changed since it was made, to ones out of range.
     """
     if isinstance(data, Feed):
+        data._refuse_changes()
         return data
     if isinstance(data, dict):
         return ArrayFeed(data)

@@ -46,7 +46,7 @@ def pairs_of(what, pairs):
     if not isinstance(pairs, (tuple, list)) or len(pairs) != 2:
         raise TypeError(f"{what}: expected (users, items), an array (n, 2) or a sparse matrix, got "
                         + (f"an array {pairs.shape}" if isinstance(pairs, np.ndarray) else type(pairs).__name__))
-    users, items = (as_rows(what, side) for side in pairs)
+    users, items = (np.array(as_rows(what, side)) for side in pairs)
     if users.ndim != 1 or users.shape != items.shape:
         raise ValueError(f"{what}: expected as many users as items, got shapes {users.shape} and {items.shape}")
     return users, items

@@ -133,6 +133,18 @@ def as_starts(what, offsets, n):
     return starts
 
 
+def refuse_changes(what, rows, high, starts=None):
+    """Refuse rows and starts that were fine, and were changed in place since."""
+    low, top = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+    if low < 0 or top > high:
+        raise IndexError(
+            f"{what}: the array of indices was changed since the feed was made, to indices from {low} to {top}; "
+            f"expected 0 to {high}. A feed does not copy an array of int32: make a new feed, or give this one a copy"
+        )
+    if starts is not None:
+        as_starts(f"{what}: the array of offsets was changed since the feed was made", starts, len(rows))
+
+
 def one_length(nodes, lengths):
     """The number of examples, the same for every node."""
     for node, length in zip(nodes, lengths, strict=True):

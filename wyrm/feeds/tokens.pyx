@@ -6,7 +6,7 @@ next door sees.
 """
 
 from wyrm.feeds.base cimport address
-from wyrm.feeds.prepare import as_rows, as_starts
+from wyrm.feeds.prepare import as_rows, as_starts, refuse_changes
 
 
 cdef class TokenStream:
@@ -47,6 +47,9 @@ cdef class ArrayTokens(TokenStream):
         sentences = as_starts("WindowFeed: starts", [0, len(rows)] if starts is None else starts, len(rows))
         self.sentences, self.n_sentences = sentences, len(sentences) - 1
         self.starts = <const int64_t*> address(sentences)
+
+    def _refuse_changes(self):
+        refuse_changes("WindowFeed: tokens", self.rows, self.n_tokens - 1, self.sentences)
 
     def close(self):
         """Nothing; for the sake of streams that have something to close."""

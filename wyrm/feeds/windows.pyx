@@ -218,9 +218,9 @@ cdef class WindowFeed(Feed):
         what = "WindowFeed: paths"
         if not isinstance(paths, tuple) or len(paths) != 3:
             raise TypeError(f"{what}: expected (rows, turns, starts), got {type(paths).__name__}")
-        rows = as_rows(what, paths[0])
-        turns = dense_column(self.turn, paths[1])
-        starts = as_starts(what, paths[2], len(rows))
+        rows = np.array(as_rows(what, paths[0]))
+        turns = np.array(dense_column(self.turn, paths[1]))
+        starts = np.array(as_starts(what, paths[2], len(rows)))
         if rows.ndim != 1 or len(turns) != len(rows):
             raise ValueError(f"{what}: expected as many turns as rows, got {len(turns)} and shape {rows.shape}")
         if len(starts) != self.n_tokens + 1:
@@ -232,6 +232,10 @@ cdef class WindowFeed(Feed):
         self.choices.paths.turns = <const float*> address(turns)
         self.choices.paths.starts = <const int64_t*> address(starts)
         return 0
+
+    def _refuse_changes(self):
+        if isinstance(self.tokens, ArrayTokens):
+            self.tokens._refuse_changes()
 
     def inputs(self):
         """set of Node: the input nodes it fills."""
