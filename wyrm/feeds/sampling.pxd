@@ -9,7 +9,7 @@ from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.memory cimport wyrm_prefetch
 
 cdef enum:
-    WORTH_FETCHING = 1 << 16     # buckets; fewer stay in the caches by themselves
+    WORTH_FETCHING = 1 << 12     # buckets; fewer stay in the first cache by themselves
 
 ctypedef struct alias_t:
     # A bucket of an alias table: its own row for a random number below `keep` (of 2^32), else `other`.

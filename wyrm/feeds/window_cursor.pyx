@@ -183,6 +183,7 @@ cdef class WindowCursor(Cursor):
             step.n_output += 1
             if step.n == 1:
                 step.state = state
+                fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
         elif self.choices.by_pair:
             each = 1 + self.choices.n_negatives
             for i in range(m - 1, -1, -1):
