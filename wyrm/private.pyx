@@ -48,9 +48,11 @@ cdef enum:
     MAPPED = 1 << 18
 
     # Of the counted steps, how many must have touched a row to make it worth a detour: one where it has many cache
-    # lines, from WIDE columns on.
+    # lines, from WIDE columns on. Under SGD, whose steps don't become smaller, only the hottest rows learn as much in
+    # copies as by racing.
     WIDE = 64
     OFTEN = 4
+    OFTEN_BY_SGD = 64
 
     # Fewer rows are not worth it, or less than 1 / SOME of all touches; and how many rows away from a table their
     # copies may lie.
@@ -367,7 +369,7 @@ cdef class PrivateCopies:
             ends[k] = 0
         least[N_TIERS - 1] = 0
         if copy.map != NULL:
-            least[N_TIERS - 1] = 1 if copy.shared.cols >= WIDE else OFTEN
+            least[N_TIERS - 1] = OFTEN_BY_SGD if copy.width == 0 else 1 if copy.shared.cols >= WIDE else OFTEN
         for r in range(copy.shared.rows):
             total += copy.touches[r]
             tier = tier_of(copy.touches[r], least)
