@@ -272,10 +272,13 @@ class Word2VecVocabulary:
         if self._graph is not None and known:
             return self._graph.tables.grown(new)
         self.min_alpha_yet_reached = self.alpha
+        zeros = np.broadcast_to(np.float32(0), new.shape)  # takes no memory
+        vectors = HogwildParameter(new)
+        del new  # as large as a table, and copied by now
         return Tables(
-            HogwildParameter(new),
-            HogwildParameter(np.zeros_like(new)) if self.negative else None,
-            HogwildParameter(np.zeros_like(new)) if self.hs else None,
+            vectors,
+            HogwildParameter(zeros) if self.negative else None,
+            HogwildParameter(zeros) if self.hs else None,
         )
 
     def _use(self, vocabulary: Vocabulary, tables: Tables | None) -> None:
