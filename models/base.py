@@ -72,9 +72,6 @@ class SparseModel(BaseEstimator):
     # Passes over the data, at least, where `epochs` doesn't say.
     _epochs = 10
 
-    # Samples per step of large data, where `batch_size` doesn't say.
-    _batch = BATCH
-
     # Attributes of a fitted estimator that are numbers, as they are saved.
     _fitted: tuple[str, ...] = ("n_features_in_", "n_iter_", "_open", "_seed")
 
@@ -316,7 +313,7 @@ class SparseModel(BaseEstimator):
             # A step over rows of the tables that its samples share is cheaper than a step for each; if they don't, it
             # is dearer.
             shared = BATCH * n_entries / n_rows > self.n_features_in_ / 2
-            batch_size = self._batch if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
+            batch_size = BATCH if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
         return self._network.trainer(
             rows,
             weighted,
@@ -352,16 +349,19 @@ class SparseModel(BaseEstimator):
                     f"{type(self).__name__} was fitted to an array: expected a row of shape {scaling.center.shape} "
                     f"and no values, got shape {np.shape(x)}"
                 )
-            row = (x - scaling.center).astype(np.float32)
-            row *= scaling.factors
-            return network.score_one(DenseRows(row.reshape(1, -1)), None, row)
+            row = np.asarray(x, dtype=np.float64).reshape(1, -1)
+            row = scaling.factors(self.n_features_in_).of_rows(row)
+            return network.score_one(DenseRows(row), None, row)
         if not len(x) or (values is None and scaling.scale is None):
             return network.score_one(ONES, x, None)
-        values = np.ones(len(x), dtype=np.float32) if values is None else np.asarray(values, dtype=np.float32)
-        if values.shape != (len(x),):
-            raise ValueError(f"expected a value for each column, shape {(len(x),)}, got shape {values.shape}")
+        if values is None:
+            values = np.ones(len(x), dtype=np.float32)
         if scaling.scale is not None:
-            values = scaling.factors.take(x) * values
+            values = scaling.factors(self.n_features_in_).of_entries(x, values)
+        elif np.shape(values) != (len(x),):
+            raise ValueError(f"expected a value for each column, shape {(len(x),)}, got shape {np.shape(values)}")
+        else:
+            values = np.asarray(values, dtype=np.float32).reshape(-1, 1)
         return network.score_one(WEIGHTED, x, values)
 
     def _check_fitted(self) -> None:

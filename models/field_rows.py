@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from wyrm.columns import Factors
 from wyrm.leaf import IndexInputNode, InputNode
 from wyrm.models.inputs import Inputs, SparseRows, refuse_not_finite
 
@@ -64,9 +65,9 @@ class FieldRows(SparseRows):
         """The same rows, with their values used even where they are all one."""
         return FieldRows(self.matrix, self.fields, self.n_fields, "weighted")
 
-    def scaled(self, scale: np.ndarray) -> "FieldRows":
-        """The rows with each column divided by its scale."""
-        data = (self.matrix.data / scale[self.matrix.indices]).astype(np.float32)
+    def scaled(self, factors: Factors) -> "FieldRows":
+        """The rows with each column multiplied by its factor."""
+        data = factors.of_entries(self.matrix.indices, self.matrix.data)[:, 0]
         matrix = _matrix(data, self.matrix.indices, self.matrix.indptr, self.n_features)
         return FieldRows(matrix, self.fields, self.n_fields, "weighted")
 

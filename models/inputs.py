@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 
+from wyrm.columns import Factors, index_range, value_kinds
 from wyrm.leaf import IndexInputNode, InputNode
 from wyrm.models.sklearn import DataConversionWarning
 
@@ -75,9 +76,9 @@ class SparseRows:
         """The same rows, with their values used even where they are all one."""
         return SparseRows(self.matrix, "weighted")
 
-    def scaled(self, scale: np.ndarray) -> "SparseRows":
-        """The rows with each column divided by its scale."""
-        data = (self.matrix.data / scale[self.matrix.indices]).astype(np.float32)
+    def scaled(self, factors: Factors) -> "SparseRows":
+        """The rows with each column multiplied by its factor."""
+        data = factors.of_entries(self.matrix.indices, self.matrix.data)[:, 0]
         return SparseRows(_canonical((data, self.matrix.indices, self.matrix.indptr), self.matrix.shape), "weighted")
 
     def narrowed(self, n_features: int) -> "SparseRows":
@@ -125,12 +126,9 @@ class DenseRows:
         """The same rows: dense ones have no other form."""
         return self
 
-    def standardized(self, center: np.ndarray, scale: np.ndarray) -> "DenseRows":
-        """The rows with the center of each column taken off, divided by its scale, in float32."""
-        out = np.empty(self.array.shape, dtype=np.float32)
-        for begin in range(0, self.n_rows, BLOCK):
-            out[begin : begin + BLOCK] = (self.array[begin : begin + BLOCK] - center) / scale
-        return DenseRows(out)
+    def standardized(self, factors: Factors) -> "DenseRows":
+        """The rows with the center of each column taken off, multiplied by its factor, in float32."""
+        return DenseRows(factors.of_rows(self.array))
 
     def sparse(self) -> SparseRows:
         """The same rows as a CSR matrix."""
@@ -190,10 +188,11 @@ def sparse_rows(X: Any, estimator: str) -> SparseRows:
         matrix.sum_duplicates()
     n_entries = matrix.indptr[-1]
     data, indices = matrix.data[:n_entries], matrix.indices[:n_entries]
-    if data.dtype.kind not in "fiub":
+    if data.dtype not in (np.float32, np.float64):
         data = data.astype(np.float64)
-    refuse_not_finite(data, "X")
-    ones = bool((data == 1).all())
+    ones, finite = value_kinds(data)
+    if not finite:
+        refuse_not_finite(data, "X")
     data = np.ascontiguousarray(data, dtype=np.float32)
     return SparseRows(_canonical((data, indices, matrix.indptr), matrix.shape), "ones" if ones else "weighted")
 
@@ -214,10 +213,9 @@ def _refuse_damaged(matrix: Any) -> None:
             f"X: expected a CSR matrix with as many indices and values as its indptr says, {indptr[-1]}, "
             f"got {len(indices)} and {len(matrix.data)}"
         )
-    if len(indices) and (indices.min() < 0 or indices.max() >= matrix.shape[1]):
-        raise ValueError(
-            f"X: expected column indices from 0 to {matrix.shape[1] - 1}, got {indices.min()} to {indices.max()}"
-        )
+    low, high = index_range(indices) if len(indices) else (0, 0)
+    if low < 0 or high >= matrix.shape[1]:
+        raise ValueError(f"X: expected column indices from 0 to {matrix.shape[1] - 1}, got {low} to {high}")
 
 
 def _refuse_empty(shape: tuple[int, ...], estimator: str) -> None:

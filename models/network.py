@@ -20,6 +20,9 @@ EXAMPLES_PER_THREAD = 1000
 # Up to so many sparse rows are predicted in the calling thread.
 AT_HAND = 256
 
+# Sparse rows that are predicted in one pass through the graph.
+TOGETHER = 64
+
 
 class Graph(NamedTuple):
     """A graph, and where its data goes."""
@@ -128,8 +131,9 @@ class Network:
                 return graph.score.value
             trainer = graph.trainer
             before = trainer.n_threads, trainer.batch_size
-            # Row by row: products of matrices round otherwise than those of rows, and a row's score should be its own.
-            trainer.n_threads, trainer.batch_size = threads_for(rows.n_rows, n_threads), 1
+            # Dense rows one by one: products of matrices round otherwise, and a row's score should be its own.
+            trainer.n_threads = threads_for(rows.n_rows, n_threads)
+            trainer.batch_size = 1 if rows.dense else TOGETHER
             try:
                 return trainer.predict(graph.score, rows.feed(graph.inputs))
             finally:
@@ -138,16 +142,16 @@ class Network:
     def score_one(self, rows: Rows, columns: Any, values: Any) -> np.ndarray:
         """The outputs for one row of the form of `rows`, float32 (1, n_outputs), by the shortest way.
 
-        The engine checks columns and values.
+        Its values are (n, 1) for n columns, or (1, n) of a dense row. The engine checks columns and values.
         """
         with self.lock:
             graph = self._graphs.get((rows.kind, False)) or self.graph(rows)
             inputs, score = graph.inputs, graph.score
             if inputs.dense is not None:
-                inputs.dense.set_value(values.reshape(1, -1))
+                inputs.dense.set_value(values)
             else:
                 if inputs.values is not None:
-                    inputs.values.set_value(values.reshape(-1, 1))
+                    inputs.values.set_value(values)
                 if inputs.columns is not None:
                     inputs.columns.set_value(columns)
             score.forward()

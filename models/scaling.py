@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from wyrm.columns import Factors, add_squares
 from wyrm.models.inputs import BLOCK, DenseRows, Rows, SparseRows
 
 # A column's scale follows what is seen later only where that is so many times larger.
@@ -34,14 +35,12 @@ class Moments:
                 self._merge(rows.array[begin : begin + BLOCK].astype(np.float64))
         else:
             assert isinstance(rows, SparseRows)
-            indices, data = rows.matrix.indices, rows.matrix.data.astype(np.float64)
-            grown = max(rows.n_features - len(self.count), 0)
-            self.count, self.mean, self.squares = (
-                np.pad(sums, (0, grown)) for sums in (self.count, self.mean, self.squares)
-            )
-            used = np.bincount(indices, weights=data != 0, minlength=len(self.count))
-            self.count += used
-            self.squares += np.bincount(indices, weights=data * data, minlength=len(self.count))
+            grown = rows.n_features - len(self.count)
+            if grown > 0:
+                self.count, self.mean, self.squares = (
+                    np.pad(sums, (0, grown)) for sums in (self.count, self.mean, self.squares)
+                )
+            add_squares(self.count, self.squares, rows.matrix.indices, rows.matrix.data)
 
     def _merge(self, block: np.ndarray) -> None:
         n, before = len(block), self.count
@@ -78,7 +77,7 @@ class Scaling:
     def __init__(self, center: np.ndarray | None = None, scale: np.ndarray | None = None) -> None:
         self.center = center
         self.scale = scale
-        self._factors: tuple[Any, np.ndarray] | None = None
+        self._factors: tuple[Any, int, Factors] = (None, -1, Factors(np.empty(0)))
 
     @classmethod
     def of(cls, moments: Moments, standardize: bool) -> "Scaling":
@@ -104,23 +103,22 @@ class Scaling:
             divisor[:n][known] = self.scale[:n][known]
         return divisor
 
-    @property
-    def factors(self) -> np.ndarray:
-        """What each of the columns that have a scale is multiplied by, in float32."""
-        if self._factors is None or self._factors[0] is not self.scale:
-            assert self.scale is not None
-            self._factors = self.scale, (1 / self.divisor(len(self.scale))).astype(np.float32)
-        return self._factors[1]
+    def factors(self, n_features: int) -> Factors:
+        """What is taken off each of `n_features` columns, and what it is multiplied by."""
+        scale, n, factors = self._factors
+        if scale is not self.scale or n != n_features:
+            factors = Factors(1 / self.divisor(n_features), self.center)
+            self._factors = self.scale, n_features, factors
+        return factors
 
     def apply(self, rows: Rows) -> Rows:
         """Rows as the graph gets them."""
         if isinstance(rows, DenseRows):
-            assert self.center is not None
-            return rows.standardized(self.center, self.divisor(rows.n_features))
+            return rows.standardized(self.factors(rows.n_features))
         if self.scale is None:
             return rows
-        divisor = self.divisor(rows.n_features)
-        return rows if (divisor == 1).all() else rows.scaled(divisor)
+        factors = self.factors(rows.n_features)
+        return rows if factors.ones else rows.scaled(factors)
 
     def follow(self, rows: Rows, n_features: int) -> None:
         """Take over the scale of columns that later rows show for the first time, or with much larger values.

@@ -30,7 +30,7 @@ cdef int index_slots(index_t* index) noexcept nogil:
         return 0
     if index.capacity < index.n:
         capacity = power_of_two(index.n)
-        n_buckets = 2 * capacity
+        n_buckets = 16 * capacity
         wyrm_free(index.unique)
         wyrm_free(index.slots)
         wyrm_free(index.buckets)
@@ -43,9 +43,8 @@ cdef int index_slots(index_t* index) noexcept nogil:
             return -1
         index.capacity = capacity
         index.n_buckets = n_buckets
-    # A table much larger than the list would only cost clearing.
-    n_buckets = power_of_two(2 * index.n)
-    index.n_unique = kernels.unique_rows(index.unique, index.slots, index.buckets, n_buckets, index.rows, index.n)
+    index.n_unique = kernels.unique_rows(index.unique, index.slots, index.buckets, index.n_buckets, index.rows,
+                                         index.n)
     index.slots_version = index.version
     return 0
 

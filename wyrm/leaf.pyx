@@ -82,7 +82,9 @@ cdef class InputNode(ConstantNode):
         RuntimeError
             If another thread is running a graph on this node.
         """
-        if isinstance(value, float):
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            self.put(value)
+        elif isinstance(value, float):
             self.put_scalar(value)
         elif isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
             self.put_scalar(as_number(value, describe(self)))

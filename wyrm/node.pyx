@@ -372,6 +372,14 @@ cdef class ConstantNode(Node):
         return 0
 
     cdef int put(self, object array) except -1:
+        cdef const float[:, ::1] source
+        if (isinstance(array, np.ndarray) and array.dtype is FLOAT32 and array.flags.c_contiguous and array.ndim == 2):
+            source = array
+            if (source.shape[1] == self.data.cols and source.shape[0]
+                    and all_finite(&source[0, 0], source.shape[0] * source.shape[1])):
+                self.room(source.shape[0])
+                memcpy(self.data.value, &source[0, 0], source.shape[0] * source.shape[1] * sizeof(float))
+                return 0
         values = as_matrix(array, self)
         if self.data.cols < 0:
             self.data.cols = values.shape[1]
@@ -383,7 +391,7 @@ cdef class ConstantNode(Node):
         else:
             with np.errstate(over="ignore", invalid="ignore"):
                 single = np.ascontiguousarray(values, dtype=np.float32)
-        cdef const float[:, ::1] source = single
+        source = single
         if not all_finite(&source[0, 0], source.shape[0] * source.shape[1]):
             refuse_not_finite(values, self)
         self.room(source.shape[0])

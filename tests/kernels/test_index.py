@@ -37,6 +37,8 @@ def test_describe_rows_takes_negative_rows(k):
 @given(rows=ROWS, extra=st.integers(0, 3), seed=st.integers(0, 99))
 @example(rows=[], extra=0, seed=0)
 @example(rows=[2**31 - 1] * 3, extra=0, seed=0)
+@example(rows=[3, -1, 3, -(2**31), -1], extra=0, seed=0)  # as detours have them
+@example(rows=[7, 0, 15, 7, 15, 3, 0, 1], extra=0, seed=0)  # a bucket for every row
 def test_unique_rows(k, rows, extra, seed):
     n_buckets = 1 << (max(2 * len(rows), 1) - 1).bit_length() + extra
     unique, slots = k.unique_rows(rows, n_buckets, seed)

@@ -21,6 +21,7 @@ ctypedef struct column_t:
     dim_t width
     row_t high                   # the largest index
     const uint8_t* repeats       # [n] whether the example holds an index more than once; NULL: none does
+    bint examined                # `repeats` is known
 
 ctypedef struct target_t:
     # Where a cursor lays a column: the leaves, and buffers for what can't be pointed at.
@@ -44,6 +45,7 @@ cdef class ArrayFeed(Feed):
     cdef dim_t n_columns
 
     cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept
+    cdef int look_for_repeats(self) except -1
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
     cdef dim_t _column(self, column_t* column, object key, object values) except -1
 
@@ -62,3 +64,5 @@ cdef class ArrayCursor(Cursor):
     cdef int gather(self, dim_t first, dim_t n) noexcept nogil
     cdef int gather_dense(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil
     cdef int gather_indices(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil
+    cdef void lay_batch(self, const column_t* column, target_t* target, const row_t* rows, const float* values,
+                        dim_t n) noexcept nogil

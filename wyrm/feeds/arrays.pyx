@@ -122,12 +122,7 @@ cdef class ArrayFeed(Feed):
         column.starts = NULL if starts is None else <const int64_t*> address(starts)
         kernels.describe_rows(&low, &column.high, &rising, column.rows, len(rows))
         self.looked_into.append((index, rows, column.high, starts))
-        n = len(rows) // width if starts is None else len(starts) - 1
-        repeats = np.zeros(n, dtype=np.uint8)
-        if n and self.find_repeats(column, <uint8_t*> address(repeats), n):
-            column.repeats = <const uint8_t*> address(repeats)
-            self.kept.append(repeats)
-        return n
+        return len(rows) // width if starts is None else len(starts) - 1
 
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
         cdef ArrayCursor cursor = ArrayCursor.__new__(ArrayCursor)
@@ -144,6 +139,8 @@ cdef class ArrayFeed(Feed):
         if cursor.targets == NULL or cursor.lookups == NULL:
             raise MemoryError("no memory for a cursor")
         memset(cursor.targets, 0, self.n_columns * sizeof(target_t))
+        if batch_size == 1:
+            self.look_for_repeats()
         for i, (index, values) in enumerate(self.keys):
             target = cursor.targets + i
             target.offsets = <row_t*> wyrm_alloc((batch_size + 1) * sizeof(row_t))
@@ -170,6 +167,21 @@ cdef class ArrayFeed(Feed):
         cdef dim_t row = storage.stride * sizeof(float), table = storage.rows * row
         cdef dim_t rows = self.n_examples * column.width if column.kind == FIXED else column.starts[self.n_examples]
         return table >= (WORTH_FETCHING if rows * row <= MANY * self.n_examples else WORTH_FETCHING_MANY)
+
+    cdef int look_for_repeats(self) except -1:
+        """Find out, where that isn't known yet, which examples hold an index more than once."""
+        cdef column_t* column
+        cdef dim_t i
+        for i in range(self.n_columns):
+            column = self.columns + i
+            if column.kind == DENSE or column.examined or not self.n_examples:
+                continue
+            repeats = np.zeros(self.n_examples, dtype=np.uint8)
+            if self.find_repeats(column, <uint8_t*> address(repeats), self.n_examples):
+                column.repeats = <const uint8_t*> address(repeats)
+                self.kept.append(repeats)
+            column.examined = True
+        return 0
 
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1:
         """Mark the examples that hold an index more than once; whether there are any."""
@@ -261,7 +273,7 @@ cdef class ArrayCursor(Cursor):
                 target.index.n = n
                 target.index.bags = 1
                 target.index.high = column.high
-                target.index.distinct = column.repeats == NULL or not column.repeats[example]
+                target.index.distinct = column.examined and (column.repeats == NULL or not column.repeats[example])
                 target.index.version += 1
             if target.input != NULL:
                 target.input.value = <float*> column.values + begin
@@ -330,6 +342,17 @@ cdef class ArrayCursor(Cursor):
 
     cdef int gather_indices(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil:
         cdef dim_t j, begin, end, total = 0
+        cdef const float* values = column.values
+        if self.order == NULL:                   # the examples lie one behind the other
+            extent(&begin, &end, column, first)
+            target.offsets[0] = 0
+            for j in range(n):
+                extent(&end, &total, column, first + j)
+                target.offsets[j + 1] = <row_t> (total - begin)
+            if values != NULL:
+                values += begin
+            self.lay_batch(column, target, column.rows + begin, values, n)
+            return 0
         for j in range(n):
             extent(&begin, &end, column, self.example(first + j))
             total += end - begin
@@ -346,19 +369,24 @@ cdef class ArrayCursor(Cursor):
                 memcpy(target.values + total, column.values + begin, (end - begin) * sizeof(float))
             total += end - begin
         target.offsets[n] = <row_t> total
+        self.lay_batch(column, target, target.rows, target.values, n)
+        return 0
+
+    cdef void lay_batch(self, const column_t* column, target_t* target, const row_t* rows, const float* values,
+                        dim_t n) noexcept nogil:
+        """Point the leaves at n examples."""
         if target.index != NULL:
             target.index.offsets = target.offsets
-            target.index.rows = target.rows
-            target.index.n = total
+            target.index.rows = rows
+            target.index.n = target.offsets[n]
             target.index.bags = n
             target.index.high = column.high
             target.index.distinct = False
             target.index.version += 1
         if target.input != NULL:
-            target.input.value = target.values
-            target.input.rows = total
+            target.input.value = <float*> values
+            target.input.rows = target.offsets[n]
             target.input.version += 1
-        return 0
 
 
 cdef int reserve(void** buffer, dim_t* capacity, dim_t n) noexcept nogil:

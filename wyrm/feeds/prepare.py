@@ -3,6 +3,7 @@
 import numpy as np
 
 from wyrm import indices
+from wyrm.columns import index_range
 from wyrm.errors import describe, refuse_not_finite
 from wyrm.indices import MAX_ROW
 from wyrm.leaf import IndexInputNode
@@ -135,7 +136,7 @@ def as_starts(what, offsets, n):
 
 def refuse_changes(what, rows, high, starts=None):
     """Refuse rows and starts that were fine, and were changed in place since."""
-    low, top = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+    low, top = index_range(rows) if len(rows) else (0, -1)
     if low < 0 or top > high:
         raise IndexError(
             f"{what}: the array of indices was changed since the feed was made, to indices from {low} to {top}; "
