@@ -29,6 +29,7 @@ from wyrm.models.settings import (
     to_json,
 )
 from wyrm.models.sklearn import BaseEstimator, NotFittedError
+from wyrm.models.stopping import Plateau
 from wyrm.models.survey import Chunks, Part, Survey, is_chunks
 from wyrm.node import Node
 
@@ -87,6 +88,8 @@ class SparseModel(BaseEstimator):
             check_count(self, name, optional=True)
         check_choice(self, "optimizer", OPTIMIZERS)
         check_number(self, "validation_fraction", 0, 1, open=True)
+        if self.tol is not None:
+            check_number(self, "tol")
         check_number(self, "l2")
         check_number(self, "l1")
 
@@ -223,6 +226,7 @@ class SparseModel(BaseEstimator):
             epochs=max(self._epochs, -(-LEAST_STEPS // survey.n_rows)) if self.epochs is None else self.epochs,
             validation=validation,
             patience=self.patience if self.early_stopping else None,
+            callbacks=[] if self.tol is None or self.early_stopping else [Plateau(self.tol, self.patience)],
             verbose=int(bool(self.verbose)),
         )
         self.n_iter_ = len(self.history_.loss)

@@ -83,7 +83,7 @@ class FactorizationMachineClassifier(_FactorizationMachine, Classifier):
     learning_rate : float or schedule, default 0.02
         Step of the optimiser.
     epochs, batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, \
-validation_fraction, patience, warm_start, n_threads, random_state, verbose
+validation_fraction, patience, tol, warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
     Attributes
@@ -131,6 +131,7 @@ validation_fraction, patience, warm_start, n_threads, random_state, verbose
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 2,
+        tol: float | None = None,
         warm_start: bool = False,
         n_threads: int | None = None,
         random_state: Any = None,
@@ -149,6 +150,7 @@ validation_fraction, patience, warm_start, n_threads, random_state, verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tol = tol
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state
@@ -166,7 +168,7 @@ class FactorizationMachineRegressor(_FactorizationMachine, Regressor):
     n_factors, init_scale, learning_rate
         As in :class:`wyrm.models.FactorizationMachineClassifier`.
     epochs, batch_size, optimizer, l2, l1, standardize, early_stopping, validation_fraction, patience, \
-warm_start, n_threads, random_state, verbose
+tol, warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
     Attributes
@@ -214,6 +216,7 @@ warm_start, n_threads, random_state, verbose
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 2,
+        tol: float | None = None,
         warm_start: bool = False,
         n_threads: int | None = None,
         random_state: Any = None,
@@ -231,6 +234,7 @@ warm_start, n_threads, random_state, verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tol = tol
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state

@@ -203,7 +203,7 @@ class FieldAwareFactorizationMachineClassifier(_FieldAware, Classifier):
     epochs : int, optional
         Passes over the data; default: 4, and more where that is less than 5000 samples.
     batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, validation_fraction, patience, \
-warm_start, n_threads, random_state, verbose
+tol, warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
     Attributes
@@ -254,6 +254,7 @@ warm_start, n_threads, random_state, verbose
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 2,
+        tol: float | None = None,
         warm_start: bool = False,
         n_threads: int | None = None,
         random_state: Any = None,
@@ -275,6 +276,7 @@ warm_start, n_threads, random_state, verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tol = tol
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state
@@ -291,8 +293,8 @@ class FieldAwareFactorizationMachineRegressor(_FieldAware, Regressor):
     ----------
     fields, n_fields, n_factors, fit_linear, init_scale, learning_rate, epochs
         As in :class:`wyrm.models.FieldAwareFactorizationMachineClassifier`, which also tells what X may be.
-    batch_size, optimizer, l2, l1, standardize, early_stopping, validation_fraction, patience, warm_start, n_threads, \
-random_state, verbose
+    batch_size, optimizer, l2, l1, standardize, early_stopping, validation_fraction, patience, tol, warm_start, \
+n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
     Attributes
@@ -342,6 +344,7 @@ random_state, verbose
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 2,
+        tol: float | None = None,
         warm_start: bool = False,
         n_threads: int | None = None,
         random_state: Any = None,
@@ -362,6 +365,7 @@ random_state, verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tol = tol
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state

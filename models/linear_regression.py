@@ -21,7 +21,7 @@ class LinearRegression(Regressor):
     Parameters
     ----------
     learning_rate, epochs, batch_size, optimizer, l2, l1, standardize, early_stopping, validation_fraction, patience, \
-warm_start, n_threads, random_state, verbose
+tol, warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.
 
     Attributes
@@ -55,6 +55,7 @@ warm_start, n_threads, random_state, verbose
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 2,
+        tol: float | None = None,
         warm_start: bool = False,
         n_threads: int | None = None,
         random_state: Any = None,
@@ -70,6 +71,7 @@ warm_start, n_threads, random_state, verbose
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tol = tol
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state

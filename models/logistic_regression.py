@@ -44,6 +44,9 @@ class LogisticRegression(Classifier):
         Part of the data to hold out, where `eval_set` is not given.
     patience : int, default 2
         Epochs without improvement before stopping.
+    tol : float, optional
+        Without `early_stopping`: stop when for `patience` epochs the training loss was not below the best before by at
+        least this. Default: train for all `epochs`.
     warm_start : bool, default False
         Whether :meth:`fit` goes on from the present parameters.
     n_threads : int, optional
@@ -100,6 +103,7 @@ class LogisticRegression(Classifier):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 2,
+        tol: float | None = None,
         warm_start: bool = False,
         n_threads: int | None = None,
         random_state: Any = None,
@@ -116,6 +120,7 @@ class LogisticRegression(Classifier):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tol = tol
         self.warm_start = warm_start
         self.n_threads = n_threads
         self.random_state = random_state

@@ -10,6 +10,13 @@ from wyrm.models.inputs import BLOCK, DenseRows, Rows, SparseRows
 # A column's scale follows what is seen later only where that is so many times larger.
 MUCH_LARGER = 2.0
 
+# Of dense columns, which all take part in every score, those beyond this many are shrunk together: a step moves a score
+# by about the learning rate times the number of columns.
+MANY = 64
+
+# What of a column's mean rounding may leave as the spread of a constant, by the precision of the values.
+ROUNDING = {np.dtype(np.float32): 1e-7, np.dtype(np.float64): 1e-13}
+
 # Of a sparse column, so many ones are taken to have been seen beside its own values, so that a single one says little.
 ONES_BEFORE = 10.0
 
@@ -26,11 +33,13 @@ class Moments:
         self.count = np.zeros(n_features)
         self.mean = np.zeros(n_features)
         self.squares = np.zeros(n_features)
+        self.rounding = 0.0
 
     def update(self, rows: Rows) -> None:
         """Take more rows into account."""
         if rows.dense:
             assert isinstance(rows, DenseRows)
+            self.rounding = max(self.rounding, ROUNDING[rows.array.dtype])
             for begin in range(0, rows.n_rows, BLOCK):
                 self._merge(rows.array[begin : begin + BLOCK].astype(np.float64))
         else:
@@ -57,10 +66,15 @@ class Moments:
         """
         if self.dense:
             spread = np.sqrt(self.squares / np.maximum(self.count, 1))
-            spread[spread <= 1e-7 * np.abs(self.mean)] = 0  # what rounding leaves of a constant
+            spread[spread <= self.rounding * np.abs(self.mean)] = 0
             return spread
         squares = (self.squares + ONES_BEFORE) / (self.count + ONES_BEFORE)
         return np.where(self.count > 0, np.sqrt(np.maximum(squares, 1)), 0)
+
+
+def together(n_features: int) -> float:
+    """What dense columns are divided by because there are so many of them."""
+    return max(1.0, n_features / MANY)
 
 
 class Scaling:
@@ -86,7 +100,7 @@ class Scaling:
             return cls(np.zeros(len(moments.mean)), np.ones(len(moments.mean))) if moments.dense else cls()
         spread = moments.spread()
         if moments.dense:
-            return cls(moments.mean, spread)
+            return cls(moments.mean, spread * together(len(spread)))
         return cls(None, spread) if (spread > 1).any() else cls()
 
     @property
@@ -132,7 +146,7 @@ class Scaling:
         moments.update(rows)
         spread = moments.spread()
         if self.center is not None:
-            spread = np.hypot(spread, np.where(moments.count > 0, moments.mean - self.center, 0))
+            spread = np.hypot(spread, np.where(moments.count > 0, moments.mean - self.center, 0)) * together(n_features)
         elif self.scale is None and not (spread > 1).any():
             return
         scale = np.zeros(n_features)

@@ -275,6 +275,26 @@ def test_early_stopping_restores_the_best_epoch(cls, data):
 
 
 @pytest.mark.parametrize("cls", ALL)
+def test_stopping_by_the_training_loss(cls, data):
+    X, y = data
+    settings = {"epochs": 60, "n_threads": 1, "random_state": 0}
+    t = target(cls, y)
+    everything = make(cls, **settings).fit(X, t).history_.loss
+    best, idle, n = np.inf, 0, 0
+    while idle < 3 and n < 60:
+        idle = idle + 1 if everything[n] > best - 1e-3 else 0
+        best = min(best, everything[n])
+        n += 1
+    model = make(cls, tol=1e-3, patience=3, **settings).fit(X, t)
+    assert model.history_.loss == everything[:n]
+    assert model.n_iter_ == n
+    assert n == 60 or model.history_.stopped == "callback"
+    for wrong, error in ((-1.0, ValueError), (np.nan, ValueError), ("small", TypeError)):
+        with pytest.raises(error, match="tol"):
+            make(cls, tol=wrong).fit(X, t)
+
+
+@pytest.mark.parametrize("cls", ALL)
 def test_warm_start_goes_on(cls, data):
     X, y = data
     t = target(cls, y)
