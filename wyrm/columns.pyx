@@ -221,8 +221,8 @@ cdef Py_ssize_t multiply_all(float* out, const index_t* columns, const real_t* d
 
 cdef inline void take_off(float* out, const real_t* x, Py_ssize_t row_step, Py_ssize_t step, const double* center,
                           const double* factors, Py_ssize_t n_rows, Py_ssize_t n_columns) noexcept nogil:
-    cdef Py_ssize_t i, c
-    for i in range(n_rows):
+    cdef Py_ssize_t _row, c
+    for _row in range(n_rows):
         for c in range(n_columns):
             out[c] = <float> ((x[c * step] - center[c]) * factors[c])
         out += n_columns

@@ -92,7 +92,6 @@ cdef class ArrayFeed(Feed):
 
     cdef dim_t _column(self, column_t* column, object key, object values) except -1:
         """Describe the data of one key; its number of examples."""
-        cdef dim_t n
         cdef row_t low
         cdef bint rising
         index, weights = key if isinstance(key, tuple) and len(key) == 2 else (None, None)
