@@ -113,6 +113,54 @@ class VectorFiles(VectorTable):
             numbers = np.array([counts.get(key, 0) for key in keys], np.int64)
         return cls._of(keys, index, vectors.astype(datatype, copy=False), {"count": numbers})
 
+    def intersect_word2vec_format(
+        self,
+        fname: Any,
+        lockf: float = 1.0,
+        binary: bool = False,
+        encoding: str = "utf8",
+        unicode_errors: str = "strict",
+    ) -> int:
+        """Take the vectors of a file for the keys that are here, such as those to begin a training with.
+
+        Parameters
+        ----------
+        fname, binary, encoding, unicode_errors : as for `load_word2vec_format`
+        lockf : float, default=1.0
+            Of gensim, where 0 keeps them from learning; refused here, but for 1.
+
+        Returns
+        -------
+        int
+            How many keys have got one.
+
+        Raises
+        ------
+        ValueError
+            If vectors of the file are longer or shorter than those here.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from wyrm.models import KeyedVectors
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "vectors.txt"
+        >>> _ = path.write_text("2 2\\nold 1 2\\nother 3 4\\n")
+        >>> wv = KeyedVectors(2)
+        >>> wv.add_vectors(["old", "new"], [[0, 0], [5, 6]])
+        >>> wv.intersect_word2vec_format(path), wv.vectors.tolist()
+        (1, [[1.0, 2.0], [5.0, 6.0]])
+        """
+        if lockf != 1:
+            raise NotImplementedError(f"lockf: expected 1, got {lockf}; all vectors are trained alike")
+        found = type(self).load_word2vec_format(
+            fname, binary=binary, encoding=encoding, unicode_errors=unicode_errors, datatype=self.vectors.dtype
+        )
+        if found.vector_size != self.vector_size:
+            raise ValueError(f"{fname}: expected vectors of {self.vector_size} numbers, found {found.vector_size}")
+        shared = [key for key in found.index_to_key if key in self.key_to_index]
+        self.add_vectors(shared, found[shared] if shared else (), replace=True)
+        return len(shared)
+
     def save_word2vec_format(
         self,
         fname: Any,

@@ -182,6 +182,29 @@ def test_copies_are_their_own(clone):
     assert (other.wv.vectors != before).any()
 
 
+def test_vectors_of_a_file_to_begin_with(tmp_path):
+    source = KeyedVectors(6)
+    source.add_vectors(["b", "z", "a"], RNG.normal(size=(3, 6)))
+    for binary in (False, True):
+        source.save_word2vec_format(tmp_path / "vectors", binary=binary)
+        trained = model().build_vocab(SENTENCES)
+        before, live = trained.wv.vectors.copy(), trained.wv.vectors
+        trained.wv.fill_norms()
+        assert trained.wv.intersect_word2vec_format(tmp_path / "vectors", binary=binary) == 2
+        assert trained.wv.vectors is live
+        assert "z" not in trained.wv
+        np.testing.assert_allclose(trained.wv[["a", "b"]], source[["a", "b"]], rtol=1e-6)
+        np.testing.assert_array_equal(trained.wv[["c", "d", "e"]], before[2:])
+        assert trained.wv.similarity("a", "b") == pytest.approx(source.similarity("a", "b"))
+        trained.train(SENTENCES, epochs=1)
+        assert (trained.wv["a"] != source["a"]).all()
+    with pytest.raises(NotImplementedError, match="trained alike"):
+        trained.wv.intersect_word2vec_format(tmp_path / "vectors", lockf=0.0)
+    with pytest.raises(ValueError, match="of 7 numbers, found 6"):
+        KeyedVectors(7).intersect_word2vec_format(tmp_path / "vectors", binary=True)
+    assert KeyedVectors(6).intersect_word2vec_format(tmp_path / "vectors", binary=True) == 0
+
+
 def test_files_are_loaded_by_the_class(tmp_path):
     trained = model().fit(SENTENCES)
     trained.save(tmp_path / "model", sep_limit=0)
