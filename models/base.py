@@ -353,7 +353,7 @@ class SparseModel(BaseEstimator):
                     f"{type(self).__name__} was fitted to an array: expected a row of shape {scaling.center.shape} "
                     f"and no values, got shape {np.shape(x)}"
                 )
-            row = np.asarray(x, dtype=np.float64).reshape(1, -1)
+            row: np.ndarray = np.asarray(x, dtype=np.float64).reshape(1, -1)
             row = scaling.factors(self.n_features_in_).of_rows(row)
             return network.score_one(DenseRows(row), None, row)
         if not len(x) or (values is None and scaling.scale is None):
