@@ -1,3 +1,5 @@
+from typing import Self
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import disjoint_base
@@ -11,6 +13,6 @@ def add_squares(
 @disjoint_base
 class Factors:
     ones: bool
-    def __init__(self, factors: NDArray[np.float64], center: NDArray[np.float64] | None = None) -> None: ...
+    def __new__(cls, factors: NDArray[np.float64], center: NDArray[np.float64] | None = None) -> Self: ...
     def of_entries(self, indices: ArrayLike, data: ArrayLike) -> NDArray[np.float32]: ...
     def of_rows(self, array: NDArray[np.floating]) -> NDArray[np.float32]: ...

@@ -1,4 +1,4 @@
-from typing import Self
+from typing import Self, final
 
 import numpy.typing as npt
 from typing_extensions import disjoint_base
@@ -10,7 +10,7 @@ class Control:
     @property
     def done(self) -> int: ...
 
-@disjoint_base
+@final
 class Worker:
     @property
     def loss(self) -> float: ...

@@ -1,4 +1,4 @@
-from typing import Any, Self
+from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
@@ -8,5 +8,5 @@ from wyrm.feeds.base import Cursor, Feed
 class ArrayFeed(Feed):
     def __new__(cls, data: dict[Any, Any]) -> Self: ...
 
-@disjoint_base
+@final
 class ArrayCursor(Cursor): ...
