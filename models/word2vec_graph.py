@@ -12,7 +12,7 @@ from wyrm.feeds import WindowFeed
 from wyrm.feeds.tokens import ArrayTokens, TokenStream
 from wyrm.feeds.windows import keep_thresholds
 from wyrm.leaf import IndexInputNode, InputNode, ParameterNode
-from wyrm.nn.losses import logistic, negative_sampling
+from wyrm.nn.losses import logistic
 from wyrm.node import OperatorNode
 from wyrm.ops import vector_dot
 from wyrm.optim import SGD
@@ -20,10 +20,8 @@ from wyrm.parameter import HogwildParameter
 from wyrm.text.huffman import huffman_paths
 from wyrm.trainer import Trainer
 
-# CBOW: centres that a step takes at most, which share their negatives; and how many are drawn for each that is asked
-# for, which then counts as much less.  Fewer of them cost accuracy: docs/performance.md.
+# CBOW: windows that a step takes at most.
 MOST_CENTRES = 8
-DRAWN = 4.8
 
 
 def initial_vectors(n: int, size: int, seed: int, first: int = 0) -> npt.NDArray[np.float32]:
@@ -110,19 +108,15 @@ class WindowGraph:
         k = self.negative
         output = IndexInputNode([0], name="output")
         self._nodes |= {"output": output, "n_negatives": k, "power": self.ns_exponent}
-        if self.shared_negatives and not self.sg and self.cbow_mean and self.tables.inner is None:
-            self.batch_size = self._centres()
-        if self.batch_size > 1:
-            n_drawn = round(DRAWN * k)
-            negative = IndexInputNode(range(n_drawn), name="negative")
-            self._nodes |= {"negative": negative, "n_negatives": n_drawn}
-            seen, drawn = outputs.embedding(output), outputs.embedding(negative)
-            return negative_sampling(vector_dot(hidden, seen), hidden @ drawn.T, negative_weight=k / n_drawn)
         if self.shared_negatives or not self.sg or self.tables.inner is not None:
             output.set_value(range(1 + k))
             target = InputNode(np.zeros((1, 1 + k)), name="target")
             self._nodes["target"] = target
-            return logistic(hidden @ outputs.embedding(output).T, target)
+            if self.sg:
+                return logistic(hidden @ outputs.embedding(output).T, target)
+            if self.tables.inner is None:
+                self.batch_size = self._centres()
+            return logistic(vector_dot(hidden, outputs.embedding(output)), target)
         self._nodes |= {"target": InputNode(0.0, name="target"), "by_pair": True}
         return logistic(vector_dot(hidden, outputs.embedding(output)), self._nodes["target"])
 

@@ -40,6 +40,8 @@ def refuse_shapes(reason, node):
         raise ValueError(f"{operation}: expected at least one row, got {given}")
     if reason == "rows differ":
         rule = "broadcast" if operation in ("add", "subtract", "multiply", "divide") else "be equal"
+        if operation == "vector_dot":
+            rule = "be equal, or on the right a multiple of those on the left"
         raise ValueError(f"{operation}: expected numbers of rows that {rule}, got {given}")
     if reason == "columns differ":
         rule = "broadcast" if operation in ("add", "subtract", "multiply", "divide") else "be equal"

@@ -1,5 +1,5 @@
 from libc.stdint cimport uint64_t
-from wyrm.kernels.table cimport dim_t, row_t, slots_t
+from wyrm.kernels.table cimport dim_t, row_t, slots_t, products_t
 
 ctypedef struct index_t
 
@@ -37,11 +37,15 @@ ctypedef struct gradient_t:
     # Dense: lookups add into it as well.
     float* dense                 # [rows, cols], or NULL; holds nothing unless it is touched
     bint dense_touched           # something was added since the last clear
+    # Products that are not worked out, where the step to come takes them as they are.  They count beside the rows.
+    bint takes_products
+    products_t products                # n == 0: none; they point into the tape's arena and what a feed laid down
     int busy                     # taken by the tape that runs on it
 
 cdef int index_slots(index_t* index) noexcept nogil
 cdef void free_index(index_t* index) noexcept nogil
 cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil
+cdef products_t* lookup_products(gradient_t* gradient, const index_t* index) noexcept nogil
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil
 cdef int use_dense(gradient_t* gradient) noexcept nogil
 cdef void open_dense(gradient_t* gradient) noexcept nogil

@@ -186,6 +186,17 @@ cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noex
     return 0
 
 
+cdef products_t* lookup_products(gradient_t* gradient, const index_t* index) noexcept nogil:
+    """Terms for the positions of `index`, to be completed; NULL where the gradient must be worked out."""
+    cdef products_t* products = &gradient.products
+    if not gradient.takes_products or products.n > 0 or gradient.dense != NULL:
+        return NULL
+    memset(products, 0, sizeof(products_t))
+    products.rows = index.rows
+    products.n = index.n
+    return products
+
+
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil:
     """Add to the gradient of one row."""
     cdef float* into
@@ -230,6 +241,7 @@ cdef void open_dense(gradient_t* gradient) noexcept nogil:
 cdef void clear_gradient(gradient_t* gradient) noexcept nogil:
     """Back to zero, keeping the memory; whoever adds to the dense part next clears it, or overwrites."""
     gradient.n = 0
+    gradient.products.n = 0
     gradient.hashed = False
     gradient.source = NULL
     gradient.dense_touched = False

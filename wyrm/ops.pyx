@@ -180,18 +180,25 @@ def vector_dot(a, b):
 
     Parameters
     ----------
-    a, b : Node or ndarray, shape (rows, cols)
+    a : Node or ndarray, shape (rows, cols)
+    b : Node or ndarray, shape (rows * n, cols)
+        n rows for each of a, one after the other: row i of a meets rows i n to (i + 1) n - 1.
 
     Returns
     -------
-    Node, shape (rows, 1)
+    Node, shape (rows, n)
+
+    Notes
+    -----
+    Where an operand is an embedding that nothing else reads, a trainer reads its rows in the table, without copies. Many
+    rows of a table scored by few vectors, as negatives by a user, are best written so.
 
     Raises
     ------
     TypeError
         If an operand is something else.
     ValueError
-        If the shapes differ.
+        If the numbers of columns differ, or the rows of b are no multiple of those of a.
 
     Examples
     --------

@@ -350,6 +350,7 @@ cdef class PrivateCopies:
 
     cdef void count(self) noexcept nogil:
         cdef dim_t i, s
+        cdef row_t row
         cdef copy_t* copy
         for i in range(self.n):
             copy = self.copies + i
@@ -358,6 +359,9 @@ cdef class PrivateCopies:
                     copy.touches[s] += 1
             for s in range(copy.gradient.n):
                 copy.touches[copy.gradient.touched[s]] += 1
+            for s in range(copy.gradient.products.n):           # which may repeat
+                row = copy.gradient.products.rows[s]
+                copy.touches[row] = min(copy.touches[row] + 1, <uint32_t> self.steps)
 
     cdef void rank(self, copy_t* copy) noexcept nogil:
         """Sort rows into tiers by their touches so far: all of them, or those that are merged one by one."""

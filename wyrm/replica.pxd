@@ -15,4 +15,5 @@ cdef class Replica:
     cdef object root             # keeps the graph it was made from alive
 
     cdef void move_leaves(self, instruction_t* code, Tape original) noexcept
+    cdef int read_in_place(self) except -1
     cdef int refresh_storages(self, Tape original) noexcept

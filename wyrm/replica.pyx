@@ -5,7 +5,8 @@ What a replica adds in memory follows the graph and the batch; of a table it hol
 
 from libc.string cimport memcpy, memset
 from wyrm.gradient cimport free_gradient, free_index, use_dense
-from wyrm.instructions.program cimport instruction_t, slot_t
+from wyrm.instructions.program cimport OP_EMBEDDING, OP_MATMUL, OP_VECTOR_DOT, instruction_t, slot_t
+from wyrm.instructions.table cimport find_op
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.node cimport OperatorNode, tape_of
 from wyrm.tape cimport index_leaf_t, input_leaf_t, parameter_leaf_t
@@ -13,6 +14,13 @@ from wyrm.tape cimport index_leaf_t, input_leaf_t, parameter_leaf_t
 
 cdef inline void* moved(void* pointer, void* old, void* new) noexcept:
     return NULL if pointer == NULL else <char*> new + (<char*> pointer - <char*> old)
+
+
+cdef struct reader_t:
+    # Of a slot: how often it is read, and the embedding that computes it, or NULL.
+    dim_t n
+    instruction_t* embedding
+    bint parameter               # it is one, used whole
 
 
 cdef class Replica:
@@ -89,6 +97,7 @@ cdef class Replica:
             code.c = <slot_t*> moved(code.c, old, new)
             code.previous = <instruction_t*> moved(code.previous, old, new)
             self.move_leaves(code, original)
+        self.read_in_place()
 
     cdef void move_leaves(self, instruction_t* code, Tape original) noexcept:
         """Point a lookup at the replica's own table, gradient and index."""
@@ -106,6 +115,47 @@ cdef class Replica:
             if code.fields == original.tape.indices[i].source:
                 code.fields = self.indices + i
                 break
+
+    cdef int read_in_place(self) except -1:
+        """Let products read the rows of embeddings that nobody else reads in the table.
+
+        Only here: nobody asks a replica for the values of its nodes, nor changes a table between its forward and its
+        backward, but for other threads.
+        """
+        cdef dim_t i
+        cdef instruction_t* code
+        cdef reader_t* a
+        cdef reader_t* b
+        cdef reader_t* readers = <reader_t*> wyrm_alloc(self.tape.n_slots * sizeof(reader_t))
+        if readers == NULL:
+            raise MemoryError("no memory for a replica of the graph")
+        memset(readers, 0, self.tape.n_slots * sizeof(reader_t))
+        for i in range(self.tape.n_code):
+            code = self.tape.code + i
+            if code.a != NULL:
+                readers[code.a - self.tape.slots].n += 1
+            if code.b != NULL:
+                readers[code.b - self.tape.slots].n += 1
+            if code.c != NULL:
+                readers[code.c - self.tape.slots].n += 1
+            if code.op == find_op(OP_EMBEDDING):
+                readers[code.out - self.tape.slots].embedding = code
+        for i in range(self.tape.n_whole):
+            readers[self.tape.whole[i].slot - self.tape.slots].parameter = True
+        for i in range(self.tape.n_code):
+            code = self.tape.code + i
+            if code.op != find_op(OP_VECTOR_DOT) and (code.op != find_op(OP_MATMUL) or code.n[0] or not code.n[1]):
+                continue
+            if code.a.grad == NULL or code.b.grad == NULL:
+                continue
+            a, b = readers + (code.a - self.tape.slots), readers + (code.b - self.tape.slots)
+            code.lookup_a = a.embedding if a.n == 1 else NULL
+            code.lookup_b = b.embedding if b.n == 1 else NULL
+            if code.lookup_a != NULL and code.lookup_b != NULL and code.lookup_a.gradient == code.lookup_b.gradient:
+                code.lookup_a = NULL                 # one at a time: gradients move as they grow
+            code.n[3] = code.lookup_b != NULL and code.lookup_a == NULL and not a.parameter
+        wyrm_free(readers)
+        return 0
 
     cdef int refresh_storages(self, Tape original) noexcept:
         """Look again at where the parameters are, after an optimiser laid them out."""

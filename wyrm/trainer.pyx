@@ -478,6 +478,7 @@ class Trainer:
             worker.replica = replica
             worker.kind = <work_kind> kind
             worker.summed = self.reduction == "sum"
+            worker.sums = self.deterministic
             worker.cursor = feed.cursor(replica, leaves, self.batch_size)
             replica.trains = kind == TRAIN
             worker.cursor.stopped = &control.control.stop

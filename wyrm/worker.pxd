@@ -42,6 +42,7 @@ cdef class Worker:
     cdef settings_t settings     # the optimiser's, with this thread's learning rate
     cdef work_kind kind
     cdef bint summed             # the losses of a batch are added up, not averaged
+    cdef bint sums               # somebody sums its gradients with those of others before the step
     cdef float[:, ::1] output    # of PREDICT
     cdef readonly double loss    # sum over examples
     cdef readonly dim_t examples

@@ -6,9 +6,10 @@ storage of the parameters, where they race by design, and in the counters of con
 
 import numpy as np
 
+from wyrm.gradient cimport clear_gradient
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.optim.state cimport set_learning_rate
+from wyrm.optim.state cimport hogwild_step_plain, set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
 from wyrm.tape cimport tape_backward, tape_forward
@@ -62,6 +63,8 @@ cdef class Worker:
         for i in range(plan.plan.n):
             plan.plan.targets[i].gradient = self.replica.gradients + i
             plan.plan.targets[i].storage = self.replica.storages + i
+            clear_gradient(self.replica.gradients + i)       # of what a step that failed left there
+            self.replica.gradients[i].takes_products = not self.sums and plan.plan.step == hogwild_step_plain
         plan.plan.settings = &self.settings
         return 0
 

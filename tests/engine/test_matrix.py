@@ -228,10 +228,27 @@ def test_vector_dot(shape, layout, rng):
     assert_gradients(wyrm.vector_dot(doubled, a) + wyrm.vector_dot(doubled, doubled), rng)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("each", [2, 7])
+def test_vector_dot_of_several_rows_each(shape, layout, each, rng):
+    rows, cols = shape
+    a, b = parameter(rng.normal(size=shape), layout), parameter(rng.normal(size=(rows * each, cols)), layout)
+    fixed = np.float32(rng.normal(size=(rows * each, cols)))
+    y = wyrm.vector_dot(a, b)
+    assert y.shape == (rows, each)
+    assert_value(y, np.einsum("rd,rnd->rn", a.value.astype(float), b.value.reshape(rows, each, cols)), atol=1e-5)
+    assert_gradients(y, rng)
+    assert_gradients(wyrm.vector_dot(a, fixed) + y, rng)
+    assert_gradients(wyrm.vector_dot(np.float32(rng.normal(size=shape)), b) + wyrm.vector_dot(a * 2, b), rng)
+
+
 def test_vector_dot_refuses_other_shapes():
     a = wyrm.ParameterNode(np.ones((2, 3)), name="a")
     with pytest.raises(ValueError, match=r"vector_dot: .*rows.*'a' \(2x3\)"):
         wyrm.vector_dot(a, np.ones((1, 3)))
+    with pytest.raises(ValueError, match=r"vector_dot: .*rows.*'a' \(2x3\)"):
+        wyrm.vector_dot(a, np.ones((3, 3)))
     with pytest.raises(ValueError, match=r"vector_dot: .*columns.*'a' \(2x3\)"):
         wyrm.vector_dot(np.ones((2, 1)), a)
     with pytest.raises(TypeError, match="vector_dot"):

@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 import wyrm
 from wyrm.feeds import WindowFeed, batches
 from wyrm.feeds.windows import keep_thresholds
-from wyrm.nn.losses import logistic, negative_sampling
+from wyrm.nn.losses import logistic
 from wyrm.optim import SGD, Adagrad
 
 RNG = np.random.default_rng(0)
@@ -323,9 +323,9 @@ def test_deterministic_training_is_refused():
         ([0, 1], {"target": 3}, TypeError, "target= to be an InputNode"),
         ([0, 1], {"output": wyrm.InputNode([[1.0]])}, TypeError, "output= to be an IndexInputNode"),
         ([0, 1], {"paths": ([0], [1.0], [0, 1, 1])}, ValueError, "go together"),
-        ([0, 1], {"output": None}, ValueError, "expected output="),
-        ([0, 1], {"target": None}, ValueError, "one of target= and negative="),
-        ([0, 1], {"negative": wyrm.IndexInputNode([0])}, ValueError, "one of target= and negative="),
+        ([0, 1], {"output": None}, ValueError, "output= and target= go together"),
+        ([0, 1], {"output": None, "target": None}, ValueError, "expected output= and target=, or path="),
+        ([0, 1], {"target": None}, ValueError, "output= and target= go together"),
         ([0, 1], {"by_pair": True}, ValueError, "a target of 1 columns"),
         ([0, 1], {"by_pair": True, "cbow": True}, ValueError, "by pair"),
     ],
@@ -367,14 +367,13 @@ def test_tables_that_are_too_small_are_found_before_training():
 
 
 def batch_graph(n_tokens, k, dim=4, seed=0):
-    """CBOW whose centres share negatives by batch."""
+    """CBOW for windows in batches."""
     rng = np.random.default_rng(seed)
     V, O = wyrm.ParameterNode(rng.normal(0, 0.3, (n_tokens, dim))), wyrm.ParameterNode(np.zeros((n_tokens, dim)))  # noqa: E741
-    nodes = {"context": wyrm.IndexInputNode([0]), "output": wyrm.IndexInputNode([0])}
-    nodes["negative"] = wyrm.IndexInputNode(range(k))
+    nodes = {"context": wyrm.IndexInputNode([0]), "output": wyrm.IndexInputNode(range(1 + k))}
+    nodes["target"] = wyrm.InputNode(np.zeros((1, 1 + k)))
     hidden = V.embedding_bag(nodes["context"], mode="mean")
-    seen, drawn = O.embedding(nodes["output"]), O.embedding(nodes["negative"])
-    return negative_sampling(wyrm.vector_dot(hidden, seen), hidden @ drawn.T), nodes
+    return logistic(wyrm.vector_dot(hidden, O.embedding(nodes["output"])), nodes["target"]), nodes
 
 
 @settings(max_examples=40, deadline=None)
@@ -383,23 +382,27 @@ def batch_graph(n_tokens, k, dim=4, seed=0):
     lengths=st.lists(st.one_of(st.integers(0, 12), st.integers(900, 1300)), min_size=1, max_size=5).filter(sum),
     sample=st.sampled_from([0, 1e-2]),
 )
-def test_batches_share_negatives(batch_size, lengths, sample):
-    """The windows are those of single steps, in full batches but for the last."""
+def test_batches_are_those_of_single_steps(batch_size, lengths, sample):
+    """Windows and negatives, in full batches but for the last."""
     tokens = np.random.default_rng(0).integers(0, N_TOKENS, sum(lengths))
     starts, counts = np.cumsum([0, *lengths]), np.ones(N_TOKENS, int)
     loss, nodes = batch_graph(N_TOKENS, 7)
-    feed = WindowFeed(tokens, **nodes, starts=starts, counts=counts, sample=sample, n_negatives=7)
-    found, sizes = [], []
+    options = {"starts": starts, "counts": counts, "sample": sample, "n_negatives": 7, "cbow": True}
+    feed = WindowFeed(tokens, **nodes, **options)
+    found, sizes, drawn = [], [], []
     for batch in batches(feed, loss, batch_size=batch_size, seed=3):
         rows, bags = batch[nodes["context"]]
-        centres, negatives = batch[nodes["output"]][0].tolist(), batch[nodes["negative"]][0]
-        assert len(negatives) == 7
-        assert not set(negatives.tolist()) & set(centres) or batch_size > 20
-        found += [(rows[bags[i] : bags[i + 1]].tolist(), centre) for i, centre in enumerate(centres)]
-        sizes.append(len(centres))
+        output = batch[nodes["output"]][0].reshape(-1, 8)
+        found += [(rows[bags[i] : bags[i + 1]].tolist(), int(centre)) for i, centre in enumerate(output[:, 0])]
+        drawn += output.tolist()
+        sizes.append(len(output))
+        np.testing.assert_array_equal(batch[nodes["target"]], np.tile(np.eye(1, 8), (len(output), 1)))
     assert found == reference(tokens, starts, counts, sample=sample, seed=3)
     assert all(size == batch_size for size in sizes[:-1])
     assert feed.n_pairs == sum(len(context) for context, _ in found)
+    assert all(centre not in negatives for centre, *negatives in drawn)
+    single = batches(WindowFeed(tokens, **nodes, **options), loss, seed=3)
+    assert drawn == [batch[nodes["output"]][0].tolist() for batch in single]
 
 
 def test_sums_over_batches_learn_as_single_steps_do():
@@ -408,7 +411,7 @@ def test_sums_over_batches_learn_as_single_steps_do():
     histories = []
     for batch_size in (1, 16):
         loss, nodes = batch_graph(N_TOKENS, 5)
-        feed = WindowFeed(tokens, **nodes, sample=0)
+        feed = WindowFeed(tokens, **nodes, sample=0, cbow=True)
         trainer = wyrm.Trainer(loss, SGD(1e-3), batch_size=batch_size, reduction="sum", n_threads=1)
         histories.append(trainer.fit(feed, epochs=2))
     assert histories[0].examples == histories[1].examples

@@ -73,7 +73,21 @@ class Kernels:
         class Fields(Structure):
             _fields_ = [("fields", c_void_p), ("n_fields", c_ssize_t), ("rows", c_void_p)]
 
+        class Rows(Structure):
+            _fields_ = [("value", c_void_p), ("stride", c_ssize_t), ("at", c_void_p)]
+
+        class Pairs(Structure):
+            _fields_ = [("a", Rows), ("b", Rows)] + [(name, c_ssize_t) for name in ("blocks", "M", "N", "D")]
+
+        class Products(Structure):
+            _fields_ = (
+                [(name, c_void_p) for name in ("rows", "offsets", "weights", "source")]
+                + [(name, c_ssize_t) for name in ("n", "bags", "each", "stride")]
+                + [("mean", c_int)]
+            )
+
         self.Product, self.Bags, self.Slots, self.Fields = Product, Bags, Slots, Fields
+        self.Rows, self.Pairs, self.Products = Rows, Pairs, Products
         p, n, flag = c_void_p, c_ssize_t, c_int
         self.signatures = {
             "unary": (None, p, p, p, n),
@@ -94,6 +108,9 @@ class Kernels:
             "log_softmax": (None, p, p, n, n, n),
             "log_softmax_back": (None, p, p, p, n, n, flag),
             "product": (None, p),
+            "pair_dots": (None, p, p),
+            "pair_dots_back": (None, p, p, p, p),
+            "sgd_products": (None, p, n, n, p, real),
             "gather": (None, p, p),
             "scatter": (None, p, p, p),
             "bag": (None, p, p),
@@ -226,6 +243,51 @@ class Kernels:
             self.call("product", ctypes.byref(p))
         assert (out[:, N:] == CANARY).all(), "the kernel wrote between the rows of c"
         return out[:, :N].copy()
+
+    def rows(self, table, at):
+        """Rows of a table that is kept alive; all of them where `at` is None."""
+        at = None if at is None else np.ascontiguousarray(at, dtype=np.int32)
+        made = self.Rows(pointer(table), table.shape[1], pointer(at))
+        made.keep = at
+        return made
+
+    def pairs(self, tables, ats, blocks, M, N, D):
+        tables = [self.array(table) for table in tables]
+        rows = [self.rows(table, at) for table, at in zip(tables, ats, strict=True)]
+        made = self.Pairs(*rows, blocks, M, N, D)
+        made.keep = tables, rows
+        return made
+
+    def pair_dots(self, pairs):
+        with Guarded() as guard:
+            y = self.output(guard, (pairs.blocks, pairs.M, pairs.N), None)
+            self.call("pair_dots", y, ctypes.byref(pairs))
+        return y
+
+    def pair_dots_back(self, pairs, dy, slots, values, both=True):
+        """The gradients of a and b, by slots; `values` are added to, None stands for overwriting."""
+        dy, made, out = self.array(dy), [], []
+        with Guarded() as guard:
+            for rows, at, given in zip((pairs.M, pairs.N), slots, values, strict=True):
+                n = pairs.blocks * rows if at is None else max(at) + 1
+                out.append(self.output(guard, (n, pairs.D), given))
+                at = None if at is None else np.ascontiguousarray(at, dtype=np.int32)
+                made.append(self.Slots(pointer(out[-1]), pointer(at), given is not None))
+                made[-1].keep = at
+            db = ctypes.byref(made[1]) if both else None
+            self.call("pair_dots_back", ctypes.byref(made[0]), db, dy, ctypes.byref(pairs))
+        return out
+
+    def sgd_products(self, table, D, rows, source, rate, offsets=None, weights=None, mean=False, each=0):
+        rows, source = np.ascontiguousarray(rows, dtype=np.int32), self.array(source)
+        offsets = None if offsets is None else np.ascontiguousarray(offsets, dtype=np.int32)
+        weights = None if weights is None else self.array(weights)
+        made = self.Products(pointer(rows), pointer(offsets), pointer(weights), pointer(source), rows.size,
+                             len(source), each, source.shape[1], mean)  # fmt: skip
+        with Guarded() as guard:
+            out = guard(table, self.dtype)
+            self.call("sgd_products", out, out.shape[1], D, ctypes.byref(made), rate)
+        return out
 
     # ---- lookups: table is [N, stride], of which the first D columns count ----
 

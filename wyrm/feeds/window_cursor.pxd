@@ -17,20 +17,17 @@ ctypedef struct windows_t:
     dim_t n                      # windows
     row_t* context               # [n_context] neighbours
     row_t* bags                  # [n + 1] where those of each window start
-    row_t* output                # [n_output] the centre and what is drawn for it, or the centre of each window
-    row_t* negatives             # [n_negatives] shared by the windows
+    row_t* output                # [n_output] of each window the centre and what is drawn for it
     dim_t n_context, n_output, n_targets
     dim_t n_pairs                # of a centre and a neighbour
     row_t centre                 # of the last window
     dim_t passed                 # places since the step before
     dim_t place                  # of the first window's token
-    uint64_t state               # of random numbers
 
 ctypedef struct choices_t:
     dim_t window, n_negatives, batch_size
     bint shrink_windows, cbow
     bint by_pair                 # negatives for each neighbour of its own
-    bint by_batch                # negatives in a list of their own, for all windows of a step
     bint has_output              # whether there are outputs at all
     const sampler_t* sampler
     const float* ones_first      # the targets: 1 for the centre, 0 for negatives
@@ -40,13 +37,13 @@ cdef class WindowCursor(Cursor):
     cdef object kept             # keeps alive what the pointers of `choices` point into
     cdef choices_t choices
     cdef TokenReader reader
-    cdef Lookups context, output, negative, path
+    cdef Lookups context, output, path
     cdef input_t* target         # NULL: not wanted
     cdef input_t* turn
     cdef windows_t steps[2]
     cdef int current             # the one laid down last
     cdef bint ready              # the other one is the next
-    cdef row_t bags[3][2]        # of output, negative and path
+    cdef row_t bags[2][2]        # of output and path
     cdef dim_t n_pairs
     cdef chunk_t chunk
     cdef dim_t centre            # of the chunk, the next to be looked at
@@ -60,5 +57,4 @@ cdef class WindowCursor(Cursor):
     cdef bint prepare(self, windows_t* step) noexcept nogil
     cdef bint cut(self, windows_t* step, dim_t at) noexcept nogil
     cdef void draw_negatives(self, row_t* output, row_t centre, dim_t n, uint64_t* state) noexcept nogil
-    cdef void draw_for_batch(self, windows_t* step) noexcept nogil
     cdef bint read_chunk(self) noexcept nogil

@@ -24,7 +24,6 @@ cdef class WindowCursor(Cursor):
             wyrm_free(self.steps[i].context)
             wyrm_free(self.steps[i].bags)
             wyrm_free(self.steps[i].output)
-            wyrm_free(self.steps[i].negatives)
         wyrm_free(self.chunk.kept)
         wyrm_free(self.chunk.offsets)
         wyrm_free(self.chunk.ends)
@@ -39,10 +38,8 @@ cdef class WindowCursor(Cursor):
             # Windows are copied whole, their neighbours by pair repeated.
             step.context = <row_t*> wyrm_alloc(2 * window * (n + each) * sizeof(row_t))
             step.bags = <row_t*> wyrm_alloc((n + 1) * sizeof(row_t))
-            step.output = <row_t*> wyrm_alloc((2 * window * each + n) * sizeof(row_t))
-            step.negatives = <row_t*> wyrm_alloc(each * sizeof(row_t))
-            enough = (enough and step.context != NULL and step.bags != NULL and step.output != NULL
-                      and step.negatives != NULL)
+            step.output = <row_t*> wyrm_alloc((2 * window if self.choices.by_pair else n) * each * sizeof(row_t))
+            enough = enough and step.context != NULL and step.bags != NULL and step.output != NULL
         self.chunk.window = window
         self.chunk.kept = <row_t*> wyrm_alloc((2 * window + CHUNK) * sizeof(row_t))
         self.chunk.offsets = <int32_t*> wyrm_alloc(CHUNK * sizeof(int32_t))
@@ -73,9 +70,7 @@ cdef class WindowCursor(Cursor):
         self.ready = self.prepare(step)
         if self.ready and self.choices.has_output:
             fetch(self.output, step.output, step.n_output, self.replica.trains)
-            if self.choices.by_batch:
-                fetch(self.negative, step.negatives, self.choices.n_negatives, self.replica.trains)
-            elif self.centre < self.chunk.n_centres:
+            if self.centre < self.chunk.n_centres:
                 state = random_at(self.feed.stream, self.chunk.begin + self.chunk.offsets[self.centre])
                 fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
         return n
@@ -90,11 +85,7 @@ cdef class WindowCursor(Cursor):
             self.bags[0][1] = <row_t> step.n_output
             lay_bags(self.output, step.output, self.bags[0], step.n_output, 1,
                      are_distinct(step.output, step.n_output))
-            if self.choices.by_batch:
-                n = self.choices.n_negatives
-                self.bags[1][1] = <row_t> n
-                lay_bags(self.negative, step.negatives, self.bags[1], n, 1, are_distinct(step.negatives, n))
-            elif self.target != NULL:
+            if self.target != NULL:
                 self.target.value = <float*> self.choices.ones_first
                 self.target.rows = step.n_targets
                 self.target.version += 1
@@ -102,8 +93,8 @@ cdef class WindowCursor(Cursor):
             first = self.choices.paths.starts[step.centre]
             n = self.choices.paths.starts[step.centre + 1] - first
             rows = <row_t*> self.choices.paths.rows + first
-            self.bags[2][1] = <row_t> n
-            lay_bags(self.path, rows, self.bags[2], n, 1, are_distinct(rows, n))
+            self.bags[1][1] = <row_t> n
+            lay_bags(self.path, rows, self.bags[1], n, 1, are_distinct(rows, n))
             if self.turn != NULL:
                 self.turn.value = <float*> self.choices.paths.turns + first
                 self.turn.rows = n
@@ -127,8 +118,6 @@ cdef class WindowCursor(Cursor):
                 if step.n == self.choices.batch_size:
                     step.passed = self.passed
                     self.passed = 0
-                    if self.choices.by_batch:
-                        self.draw_for_batch(step)
                     return True
             if self.chunk.end:
                 self.passed += self.chunk.end - 1 - self.last
@@ -139,8 +128,6 @@ cdef class WindowCursor(Cursor):
             return False
         step.passed = self.passed
         self.passed = 0
-        if self.choices.by_batch:
-            self.draw_for_batch(step)
         return True
 
     cdef bint cut(self, windows_t* step, dim_t at) noexcept nogil:
@@ -178,14 +165,8 @@ cdef class WindowCursor(Cursor):
         step.bags[step.n] = <row_t> step.n_context
         if not self.choices.has_output:
             return True
-        if self.choices.by_batch:
-            step.output[step.n_output] = centre
-            step.n_output += 1
-            if step.n == 1:
-                step.state = state
-                fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
-        elif self.choices.by_pair:
-            each = 1 + self.choices.n_negatives
+        each = 1 + self.choices.n_negatives
+        if self.choices.by_pair:
             for i in range(m - 1, -1, -1):
                 for j in range(each):
                     context[i * each + j] = context[i]
@@ -193,9 +174,9 @@ cdef class WindowCursor(Cursor):
             step.n_context = step.n_output = step.n_targets = m * each
             step.bags[1] = <row_t> step.n_context
         else:
-            step.n_output = 1 + self.choices.n_negatives
-            self.draw_negatives(step.output, centre, step.n_output, &state)
-            step.n_targets = 1 if self.choices.cbow else m
+            self.draw_negatives(step.output + step.n_output, centre, each, &state)
+            step.n_output += each
+            step.n_targets = step.n if self.choices.cbow else m
         return True
 
     cdef void draw_negatives(self, row_t* output, row_t centre, dim_t n, uint64_t* state) noexcept nogil:
@@ -209,22 +190,6 @@ cdef class WindowCursor(Cursor):
             while output[i] == centre:
                 tries += 1
                 output[i] = draw(sampler, state) if tries < TRIES else next_drawable(sampler, centre)
-
-    cdef void draw_for_batch(self, windows_t* step) noexcept nogil:
-        """Tokens other than the centres of a step; where that is hard, other than most of them."""
-        cdef const sampler_t* sampler = self.choices.sampler
-        cdef dim_t i, j, _try
-        cdef row_t row
-        cdef bint hit
-        for i in range(self.choices.n_negatives):
-            for _try in range(TRIES):
-                row = draw(sampler, &step.state)
-                hit = False
-                for j in range(step.n):
-                    hit |= step.output[j] == row
-                if not hit:
-                    break
-            step.negatives[i] = row
 
     # --- The stream ----------------------------------------------------------------------------------------------
 

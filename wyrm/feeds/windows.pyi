@@ -17,7 +17,6 @@ class WindowFeed(Feed):
         context: IndexInputNode,
         output: IndexInputNode | None = None,
         target: InputNode | None = None,
-        negative: IndexInputNode | None = None,
         path: IndexInputNode | None = None,
         turn: InputNode | None = None,
         paths: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] | None = None,

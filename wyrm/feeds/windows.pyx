@@ -51,13 +51,11 @@ cdef class WindowFeed(Feed):
     context : IndexInputNode
         Takes the neighbours: a bag for each centre, in the order of the stream.
     output : IndexInputNode, optional
-        Takes the centre and then the negatives: one bag of ``1 + n_negatives``. With `negative`, the centre alone; the
-        centre of each example, in batches.
+        Takes the centre and then the negatives: ``1 + n_negatives`` rows, in a batch those of one centre after the
+        other.
     target : InputNode of ``1 + n_negatives`` columns, optional
-        Goes with `output`, unless there is `negative`. Takes what each neighbour (row) should say of each output
-        (column): 1 in the first column, 0 elsewhere. Shape (m, 1 + n_negatives), or with `cbow` (1, 1 + n_negatives).
-    negative : IndexInputNode, optional
-        Takes ``n_negatives`` tokens that the centres of a whole batch share. The batch size may then be any.
+        Goes with `output`. Takes what each neighbour (row) should say of each output (column): 1 in the first column,
+        0 elsewhere. Shape (m, 1 + n_negatives), or with `cbow` (batch, 1 + n_negatives).
     path, turn : IndexInputNode and InputNode of one column, optional
         Take what `paths` has for the centre.
     paths : (rows, turns, starts), optional
@@ -74,14 +72,15 @@ cdef class WindowFeed(Feed):
         Draw the size of each window from 1 to `window`, which weighs near neighbours more. In the epochs that follow, a
         place has the other sizes in turn.
     n_negatives : int, default 5
-        Tokens drawn for each centre (or batch), other than the centre (or centres).
+        Tokens drawn for each centre, other than it.
     power : float, default 0.75
         Negatives are drawn in proportion to ``count ** power``.
     sample : float, default 1e-3
         Leaves out tokens more frequent than this at random, before windows are cut: a token of frequency f stays with
         probability ``sqrt(sample / f) + sample / f``, which each place follows over the epochs too. 0 keeps all.
     cbow : bool, default False
-        Targets for the mean of the context, one row, instead of a row for each neighbour.
+        Targets for the mean of the context, one row, instead of a row for each neighbour. Without `path`, the batch
+        size may then be any.
     by_pair : bool, default False
         Draw negatives for each neighbour. `context` takes each of the m neighbours ``1 + n_negatives`` times in a row,
         `output` the centre and the negatives of each in turn, and `target`, of one column, 1 and then ``n_negatives``
@@ -108,9 +107,7 @@ cdef class WindowFeed(Feed):
     The graphs, with ``V`` and ``O`` the tables of neighbours and outputs:
 
     - skip-gram: ``logistic(V.embedding(context) @ O.embedding(output).T, target)``;
-    - CBOW: ``logistic(V.embedding_bag(context, mode="mean") @ O.embedding(output).T, target)``;
-    - CBOW in batches, with ``h = V.embedding_bag(context, mode="mean")``:
-      ``negative_sampling(vector_dot(h, O.embedding(output)), h @ O.embedding(negative).T)``;
+    - CBOW: ``logistic(vector_dot(V.embedding_bag(context, mode="mean"), O.embedding(output)), target)``;
     - skip-gram `by_pair`: ``logistic(vector_dot(V.embedding(context), O.embedding(output)), target)``;
     - skip-gram with paths, turns -1 and 1:
       ``(-turn * (O.embedding(path) @ V.embedding(context).T)).softplus()``.
@@ -140,12 +137,11 @@ cdef class WindowFeed(Feed):
     True
     """
 
-    def __cinit__(self, tokens, *, context, output=None, target=None, negative=None, path=None, turn=None, paths=None,
+    def __cinit__(self, tokens, *, context, output=None, target=None, path=None, turn=None, paths=None,
                   starts=None, counts=None, window=5, shrink_windows=True, n_negatives=5, double power=0.75,
                   double sample=1e-3, cbow=False, by_pair=False):
         what = "WindowFeed"
         self.choices.has_output = output is not None
-        self.choices.by_batch = negative is not None
         self.choices.by_pair = bool(by_pair)
         self.choices.shrink_windows, self.choices.cbow = bool(shrink_windows), bool(cbow)
         self.choices.window = as_count(what, "window", window)
@@ -157,21 +153,18 @@ cdef class WindowFeed(Feed):
             raise ValueError(f"WindowFeed: expected sample from 0, got {sample}")
         if (path is None) != (turn is None) or (path is None) != (paths is None):
             raise ValueError("WindowFeed: path=, turn= and paths= go together")
-        if output is None and (path is None or target is not None or negative is not None or by_pair):
-            raise ValueError("WindowFeed: expected output=, with target= or negative=, or path=")
-        if output is not None and (target is None) == (negative is None):
-            raise ValueError("WindowFeed: expected one of target= and negative= with output=")
-        if by_pair and (negative is not None or path is not None or cbow):
+        if (output is None) != (target is None):
+            raise ValueError("WindowFeed: output= and target= go together")
+        if output is None and (path is None or by_pair):
+            raise ValueError("WindowFeed: expected output= and target=, or path=")
+        if by_pair and (path is not None or cbow):
             raise ValueError("WindowFeed: negatives by pair are for skip-gram with target= alone")
-        if negative is not None and path is not None:
-            raise ValueError("WindowFeed: windows with paths can't be batched: give target= instead of negative=")
         self.context = index_node(what, "context", context)
         self.output = None if output is None else index_node(what, "output", output)
-        self.negative = None if negative is None else index_node(what, "negative", negative)
         self.path = None if path is None else index_node(what, "path", path)
-        nodes = [node for node in (self.context, self.output, self.negative, self.path) if node is not None]
+        nodes = [node for node in (self.context, self.output, self.path) if node is not None]
         if len(set(nodes)) < len(nodes):
-            raise ValueError("WindowFeed: expected different nodes for context, output, negative and path")
+            raise ValueError("WindowFeed: expected different nodes for context, output and path")
         if target is not None:
             self.target = input_node("target", target, 1 if by_pair else 1 + self.choices.n_negatives)
         if turn is not None:
@@ -208,11 +201,13 @@ cdef class WindowFeed(Feed):
         if self.sampler.n_drawable < 2:
             raise ValueError("WindowFeed: expected at least two different tokens, to have negatives to draw")
         self.choices.sampler = &self.sampler.sampler
-        ones_first = np.zeros((2 * self.choices.window, 1 + n_negatives), dtype=np.float32)
-        ones_first[:, 0] = 1
-        self.kept.append(ones_first)
-        self.choices.ones_first = <const float*> address(ones_first)
         return 0
+
+    cdef object ones_first(self, dim_t rows):
+        """The targets of so many rows: 1 for the centre, 0 for negatives."""
+        targets = np.zeros((rows, 1 + self.choices.n_negatives), dtype=np.float32)
+        targets[:, 0] = 1
+        return targets
 
     cdef int read_paths(self, object paths) except -1:
         what = "WindowFeed: paths"
@@ -239,7 +234,7 @@ cdef class WindowFeed(Feed):
 
     def inputs(self):
         """set of Node: the input nodes it fills."""
-        return {self.context, self.output, self.target, self.negative, self.path, self.turn} - {None}
+        return {self.context, self.output, self.target, self.path, self.turn} - {None}
 
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1:
         Feed.start(self, order, n_threads, batch_size)
@@ -248,20 +243,21 @@ cdef class WindowFeed(Feed):
 
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
         cdef WindowCursor cursor
-        if batch_size != 1 and not self.choices.by_batch:
+        if batch_size != 1 and not (self.choices.cbow and self.path is None):
             raise ValueError(f"WindowFeed: a step is one window, so the batch size must be 1, not {batch_size}; only "
-                             f"with negative= there are batches")
+                             f"with cbow=True and without path= there are batches")
         cursor = WindowCursor.__new__(WindowCursor)
         cursor.feed = self
         cursor.replica = replica
         cursor.batch_size = batch_size
         cursor.choices = self.choices
         cursor.choices.batch_size = batch_size
-        cursor.kept = (self.kept, self.sampler, self.keep)
+        ones_first = self.ones_first(max(batch_size, 2 * self.choices.window))
+        cursor.choices.ones_first = <const float*> address(ones_first)
+        cursor.kept = (self.kept, self.sampler, self.keep, ones_first)
         cursor.reader = self.tokens.reader()
         cursor.context = lookups_of(replica, leaves, self.context, self.n_tokens - 1)
         cursor.output = lookups_of(replica, leaves, self.output, self.n_tokens - 1)
-        cursor.negative = lookups_of(replica, leaves, self.negative, self.n_tokens - 1)
         cursor.path = lookups_of(replica, leaves, self.path, self.high_path)
         if self.target in leaves:
             cursor.target = replica.inputs + <dim_t> leaves[self.target]

@@ -6,13 +6,13 @@ scratch; code.n[2] is the number of fields, or for a bag whether its gradient is
 """
 
 from libc.string cimport memcmp, memcpy
-from wyrm.gradient cimport gradient_t, index_t, lookup_slots
+from wyrm.gradient cimport gradient_t, index_t, lookup_slots, lookup_products
 from wyrm.instructions.program cimport (
     FIELD_OUT_OF_RANGE, FIELDS_DIFFER, NO_ROWS, OK, OP_EMBEDDING, OP_EMBEDDING_BAG, OP_FIELD_AWARE, OP_FM_INTERACTION,
     OUT_OF_MEMORY, ROW_OUT_OF_RANGE, WEIGHTS_DIFFER, flat, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport bags_t, dim_t, entry_t, fields_t, row_t, slots_t
+from wyrm.kernels.table cimport bags_t, dim_t, entry_t, fields_t, row_t, rows_t, slots_t, products_t
 from wyrm.parameter cimport storage_t
 
 
@@ -119,6 +119,35 @@ cdef int embedding_one_back(instruction_t* code) noexcept nogil:
     return OK
 
 
+# Whoever reads the rows of an embedding may do so in the table, and put their gradients where they belong.  Nothing is
+# then left to do but to look whether the rows are there.
+
+cdef int embedding_in_place(instruction_t* code) noexcept nogil:
+    cdef bags_t bags
+    return begin(&bags, code)
+
+
+cdef int embedding_in_place_back(instruction_t* code) noexcept nogil:
+    return OK
+
+
+cdef void read_in_place(instruction_t* code) noexcept nogil:
+    """Have an embedding copy nothing; for its only reader's shape function, which comes after its own."""
+    code.forward, code.backward = embedding_in_place, embedding_in_place_back
+
+
+cdef void rows_in_place(rows_t* rows, const instruction_t* code) noexcept nogil:
+    """The rows of such an embedding."""
+    rows.value = code.storage.value
+    rows.stride = code.storage.stride
+    rows.at = code.index.rows
+
+
+cdef int slots_in_place(slots_t* slots, instruction_t* code) noexcept nogil:
+    """Where their gradients go; a status. Valid until the next call for the same table."""
+    return OUT_OF_MEMORY if lookup_slots(slots, code.gradient, code.index) < 0 else OK
+
+
 # --- embedding_bag -----------------------------------------------------------------------------------------------
 
 cdef int bag_shape(instruction_t* code) noexcept nogil:
@@ -140,6 +169,14 @@ cdef int bag(instruction_t* code) noexcept nogil:
 cdef int bag_back(instruction_t* code) noexcept nogil:
     cdef bags_t bags
     cdef slots_t slots
+    cdef products_t* products = lookup_products(code.gradient, code.index) if code.a == NULL else NULL
+    if products != NULL:
+        products.offsets = code.index.offsets
+        products.bags = code.index.bags
+        products.source = code.out.grad
+        products.stride = code.out.cols
+        products.mean = code.n[2] != 0
+        return OK
     open_bags(&bags, code)
     if lookup_slots(&slots, code.gradient, code.index) < 0:
         return OUT_OF_MEMORY

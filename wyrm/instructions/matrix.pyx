@@ -6,12 +6,87 @@ Products large enough to repay the call go to BLAS.
 
 from libc.string cimport memcpy, memset
 from wyrm.blas cimport gemm
+from wyrm.gradient cimport lookup_products
+from wyrm.instructions.lookup cimport read_in_place, rows_in_place, slots_in_place
 from wyrm.instructions.program cimport (
     COLS_DIFFER, INNER_DIFFERS, OK, OP_CONCATENATE, OP_MATMUL, OP_SLICE, OP_TRANSPOSE, OP_VECTOR_DOT, ROWS_DIFFER,
     SLICE_OUT_OF_RANGE, instruction_t, op_t, size, slot_t,
 )
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport dim_t, product_t
+from wyrm.kernels.table cimport dim_t, pairs_t, product_t, rows_t, slots_t, products_t
+
+
+# --- Rows of a against rows of b, read in place -------------------------------------------------------------------
+#
+# code.n[2] is the number of blocks: 1 for a product with b transposed, for vector_dot one for each row of a.  code.n[3]
+# is set where b is looked up and a is not changed by the step to come, so that the gradient of b may be left as products.
+
+cdef void read_pairs_in_place(instruction_t* code, dim_t blocks) noexcept nogil:
+    """For a shape function: operands that are embeddings are read in their tables, where that is allowed.
+
+    But for two single rows, which are sooner copied.
+    """
+    code.n[2] = blocks
+    if code.lookup_a == NULL and code.lookup_b == NULL or size(code.out) == 1:
+        return
+    code.forward, code.backward = pairs, pairs_back
+    if code.lookup_a != NULL:
+        read_in_place(code.lookup_a)
+    if code.lookup_b != NULL:
+        read_in_place(code.lookup_b)
+
+
+cdef inline void open_rows(rows_t* rows, const slot_t* x, const instruction_t* lookup) noexcept nogil:
+    if lookup != NULL:
+        rows_in_place(rows, lookup)
+    else:
+        rows.value, rows.stride, rows.at = x.value, x.ld, NULL
+
+
+cdef inline int open_slots(slots_t* slots, slot_t* x, instruction_t* lookup, bint add) noexcept nogil:
+    if lookup != NULL:
+        return slots_in_place(slots, lookup)
+    slots.values, slots.slots, slots.add = x.grad, NULL, add
+    return OK
+
+
+cdef inline void open_pairs(pairs_t* p, const instruction_t* code) noexcept nogil:
+    open_rows(&p.a, code.a, code.lookup_a)
+    open_rows(&p.b, code.b, code.lookup_b)
+    p.blocks = code.n[2]
+    p.M = code.out.rows // p.blocks
+    p.N = code.out.cols
+    p.D = code.a.cols
+
+
+cdef int pairs(instruction_t* code) noexcept nogil:
+    cdef pairs_t p
+    open_pairs(&p, code)
+    kernels.pair_dots(code.out.value, &p)
+    return OK
+
+
+cdef int pairs_back(instruction_t* code) noexcept nogil:
+    """Where both operands learn."""
+    cdef pairs_t p
+    cdef slots_t da, db
+    cdef products_t* products = NULL
+    cdef int status
+    open_pairs(&p, code)
+    status = open_slots(&da, code.a, code.lookup_a, code.add_a)
+    if status == OK and code.n[3] and p.M == 1:
+        products = lookup_products(code.lookup_b.gradient, code.lookup_b.index)
+    if products != NULL:
+        products.bags, products.each = p.blocks, p.N
+        products.weights = code.out.grad
+        products.source, products.stride = code.a.value, code.a.ld
+        kernels.pair_dots_back(&da, NULL, code.out.grad, &p)
+        return OK
+    if status == OK:
+        status = open_slots(&db, code.b, code.lookup_b, code.add_b)
+    if status == OK:
+        kernels.pair_dots_back(&da, &db, code.out.grad, &p)
+    return status
 
 
 # --- Products ----------------------------------------------------------------------------------------------------
@@ -43,6 +118,9 @@ cdef int matmul_shape(instruction_t* code) noexcept nogil:
     code.out.rows = a.cols if code.n[0] else a.rows
     code.out.cols = b.rows if code.n[1] else b.cols
     code.work = code.out.rows * code.out.cols * inner
+    code.forward, code.backward = code.op.forward, code.op.backward
+    if code.work < BLAS_WORTH_IT:
+        read_pairs_in_place(code, 1)
     return OK
 
 
@@ -75,13 +153,18 @@ cdef int matmul_back(instruction_t* code) noexcept nogil:
 
 
 cdef int vector_dot_shape(instruction_t* code) noexcept nogil:
-    if code.a.rows != code.b.rows:
+    if code.a.rows != code.b.rows and (code.a.rows == 0 or code.b.rows == 0 or code.b.rows % code.a.rows != 0):
         return ROWS_DIFFER
     if code.a.cols != code.b.cols:
         return COLS_DIFFER
     code.out.rows = code.a.rows
-    code.out.cols = 1
-    code.work = size(code.a)
+    code.out.cols = 1 if code.a.rows == code.b.rows else code.b.rows // code.a.rows
+    code.work = size(code.b)
+    code.forward, code.backward = vector_dot, vector_dot_back
+    if code.out.cols > 1:
+        code.forward = pairs
+        code.backward = pairs_back if code.a.grad != NULL and code.b.grad != NULL else row_products_back
+    read_pairs_in_place(code, code.a.rows)
     return OK
 
 
@@ -107,6 +190,23 @@ cdef int vector_dot_back(instruction_t* code) noexcept nogil:
         kernels.scale_rows(a.grad, b.value, code.out.grad, b.ld, a.rows, a.cols, code.add_a)
     if b.grad != NULL:
         kernels.scale_rows(b.grad, a.value, code.out.grad, a.ld, a.rows, a.cols, code.add_b)
+    return OK
+
+
+cdef int row_products_back(instruction_t* code) noexcept nogil:
+    """Each row of a against several of b, where one of the two doesn't learn."""
+    cdef slot_t* a = code.a
+    cdef slot_t* b = code.b
+    cdef dim_t n = code.out.cols, r
+    cdef float* dy = code.out.grad
+    for r in range(a.rows):
+        if a.grad != NULL:
+            product(a.grad + r * a.cols, a.cols, dy, n, False, b.value + r * n * b.ld, b.ld, False,
+                    1, a.cols, n, code.add_a)
+        if b.grad != NULL:
+            product(b.grad + r * n * b.cols, b.cols, dy, n, True, a.value + r * a.ld, a.ld, False,
+                    n, b.cols, 1, code.add_b)
+        dy += n
     return OK
 
 

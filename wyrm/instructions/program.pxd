@@ -49,6 +49,8 @@ ctypedef struct instruction_t:
     dim_t scratch_size
     dim_t work                   # rough count of multiply-adds, forward
     instruction_t* previous      # concatenate: the piece before this one
+    instruction_t* lookup_a      # the embedding that computes a, b, where its rows may be read in the table; or NULL
+    instruction_t* lookup_b
 
 ctypedef struct op_t:
     # A kind of instruction.  `shape` sets out.rows and out.cols from the operands, wants scratch, and may

@@ -9,6 +9,7 @@ include "elementwise.pxi"
 include "reduce.pxi"
 include "narrow.pxi"
 include "product.pxi"
+include "pairs.pxi"
 include "lookup.pxi"
 include "factorisation.pxi"
 include "field_aware.pxi"
@@ -54,6 +55,7 @@ cdef void fill(kernels_t* k) noexcept:
     k.softmax, k.softmax_back = softmax, softmax_back
     k.log_softmax, k.log_softmax_back = log_softmax, log_softmax_back
     k.product = product
+    k.pair_dots, k.pair_dots_back = pair_dots, pair_dots_back
     k.gather, k.scatter = gather, scatter
     k.bag, k.bag_back, k.bag_weights_back = bag, bag_back, bag_weights_back
     k.fm, k.fm_back, k.fm_weights_back = fm, fm_back, fm_weights_back
@@ -66,6 +68,7 @@ cdef void fill(kernels_t* k) noexcept:
     k.merge_row = merge_row
     k.describe_rows, k.unique_rows = describe_rows, unique_rows
     k.sgd_rows, k.adagrad_rows, k.adam_rows, k.ftrl_rows = sgd_rows, adagrad_rows, adam_rows, ftrl_rows
+    k.sgd_products = sgd_products
     k.catch_up_decay, k.catch_up_moments = catch_up_decay, catch_up_moments
 
 
@@ -102,14 +105,16 @@ def addresses() -> dict[str, int]:
         "sum_rows": <uintptr_t>k.sum_rows, "sum_cols": <uintptr_t>k.sum_cols,
         "softmax": <uintptr_t>k.softmax, "softmax_back": <uintptr_t>k.softmax_back,
         "log_softmax": <uintptr_t>k.log_softmax, "log_softmax_back": <uintptr_t>k.log_softmax_back,
-        "product": <uintptr_t>k.product, "gather": <uintptr_t>k.gather, "scatter": <uintptr_t>k.scatter,
+        "product": <uintptr_t>k.product,
+        "pair_dots": <uintptr_t>k.pair_dots, "pair_dots_back": <uintptr_t>k.pair_dots_back,
+        "gather": <uintptr_t>k.gather, "scatter": <uintptr_t>k.scatter,
         "bag": <uintptr_t>k.bag, "bag_back": <uintptr_t>k.bag_back,
         "bag_weights_back": <uintptr_t>k.bag_weights_back,
         "fm": <uintptr_t>k.fm, "fm_back": <uintptr_t>k.fm_back, "fm_weights_back": <uintptr_t>k.fm_weights_back,
         "field_aware": <uintptr_t>k.field_aware, "field_aware_back": <uintptr_t>k.field_aware_back,
         "field_aware_weights_back": <uintptr_t>k.field_aware_weights_back,
         "prefetch": <uintptr_t>k.prefetch,
-        "sgd_rows": <uintptr_t>k.sgd_rows, "adagrad_rows": <uintptr_t>k.adagrad_rows,
+        "sgd_rows": <uintptr_t>k.sgd_rows, "sgd_products": <uintptr_t>k.sgd_products, "adagrad_rows": <uintptr_t>k.adagrad_rows,
         "adam_rows": <uintptr_t>k.adam_rows, "ftrl_rows": <uintptr_t>k.ftrl_rows,
         "catch_up_decay": <uintptr_t>k.catch_up_decay, "catch_up_moments": <uintptr_t>k.catch_up_moments,
         "merge_row": <uintptr_t>k.merge_row,

@@ -46,6 +46,17 @@ ctypedef struct slots_t:
     const row_t* slots           # [n], or NULL: slot i is position i
     bint add                     # false: the slots are distinct and the values are overwritten
 
+ctypedef struct rows_t:
+    # The rows of a matrix, or those of a table that a list names.
+    const real_t* value
+    dim_t stride                 # elements from one row to the next
+    const row_t* at              # row i is row at[i] of value; NULL: it is row i
+
+ctypedef struct pairs_t:
+    # Blocks of M rows of a and N rows of b, D elements each, of which every row of a meets every row of b.
+    rows_t a, b
+    dim_t blocks, M, N, D
+
 ctypedef struct fields_t:
     # The field of each position of some bags.
     const row_t* fields          # [n] by position, or by what `rows` says; each in [0, n_fields)
@@ -67,6 +78,15 @@ ctypedef struct update_t:
     const row_t* rows            # [n] distinct, or NULL: rows 0 to n - 1
     const real_t* grad           # [n, D], contiguous
     dim_t n, D
+
+ctypedef struct products_t:
+    # A gradient as products: row rows[i] has weights[i] times the source of its bag, and rows may repeat.
+    const row_t* rows            # [n]
+    const row_t* offsets         # bag j holds positions offsets[j] to offsets[j + 1]; NULL: `each` positions
+    const real_t* weights        # [n], or NULL for all ones
+    const real_t* source         # [bags, D], rows `stride` elements apart
+    dim_t n, bags, each, stride
+    bint mean                    # divide the source by the bag's number of rows
 
 ctypedef struct hyper_t:
     # Settings of an optimiser.  A kernel reads those its docstring names.
@@ -150,6 +170,10 @@ ctypedef struct kernels_t:
                              bint add) noexcept nogil
     # Small products in registers; large ones go through blas.pyx instead.
     void (*product)(const product_t* p) noexcept nogil
+    # Products of rows that are read where they are, in blocks.
+    void (*pair_dots)(real_t* y, const pairs_t* p) noexcept nogil                 # y[k, m, n] = a[k, m] . b[k, n]
+    # db may be NULL where M is 1: nothing is done about b then.
+    void (*pair_dots_back)(const slots_t* da, const slots_t* db, const real_t* dy, const pairs_t* p) noexcept nogil
     # Lookups.
     void (*gather)(real_t* y, const bags_t* b) noexcept nogil                     # y[i] = table[rows[i]], no weights
     void (*scatter)(const slots_t* s, const real_t* dy, const bags_t* b) noexcept nogil
@@ -172,6 +196,7 @@ ctypedef struct kernels_t:
     loss_fn loss[N_LOSS]
     # Updates.  Lock-free: in a Hogwild run several threads race on value and state by design.
     update_fn sgd_rows
+    void (*sgd_products)(real_t* value, dim_t stride, dim_t D, const products_t* t, real_t rate) noexcept nogil
     update_fn adagrad_rows
     update_fn adam_rows
     update_fn ftrl_rows

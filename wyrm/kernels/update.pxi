@@ -167,6 +167,37 @@ cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
         sgd_dim(flat, h, flat.D, True)
 
 
+cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* t, real_t rate) noexcept nogil:
+    """value[rows[i]] -= rate weights[i] source[bag of i], divided by the bag's number of rows if t.mean.
+
+    Plain: without clip, l1 or l2. Position by position, so rows may repeat.
+    """
+    cdef dim_t j, i, first, end, d, part = D % LANES
+    cdef const real_t* source = t.source
+    cdef real_t* row
+    cdef real_t factor
+    cdef vec_t x
+    for j in range(t.bags):
+        first, end = j * t.each, j * t.each + t.each
+        if t.offsets != NULL:
+            first, end = t.offsets[j], t.offsets[j + 1]
+        factor = rate / <real_t>(end - first) if t.mean and end > first else rate
+        for i in range(first, end):
+            row = value + t.rows[i] * stride
+            if D == 1:
+                row[0] -= (factor * t.weights[i] if t.weights != NULL else factor) * source[0]
+                continue
+            x = vec_set1(factor * t.weights[i] if t.weights != NULL else factor)
+            d = 0
+            while d + LANES <= D:
+                vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
+                d += LANES
+            if part:
+                vec_store_part(row + d, vec_fnma(x, vec_load_part(source + d, part), vec_load_part(row + d, part)),
+                               part)
+        source += t.stride
+
+
 # --- Adagrad -------------------------------------------------------------------------------------------------------
 #
 # step = lr grad / (sqrt(accum) + eps).  A square root and a division take most of the time of a model whose rows are

@@ -82,8 +82,11 @@ cdef void hogwild_step_plain(const target_t* target, const settings_t* settings)
     if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
         target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]
         gradient.dense_touched = False
-    else:
-        hogwild_step(target, settings)
+        return
+    if gradient.products.n:
+        kernels.sgd_products(target.storage.value, target.storage.stride, target.storage.cols, &gradient.products,
+                          settings.hyper.learning_rate)
+    hogwild_step(target, settings)
 
 
 # --- Decay and shrinkage: SGD, Adagrad -----------------------------------------------------------------------------
