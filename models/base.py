@@ -43,7 +43,8 @@ LEAST_STEPS = 5000
 # size of gradients, so that the mean of a batch moves a row as far as a single sample would.
 BATCH, LARGE = 64, 50_000
 
-# Rows of the two sparse forms, for graphs that get a row's columns and values by hand.
+# Rows of each form, for graphs that get a row's columns and values by hand.
+DENSE = DenseRows(np.zeros((1, 1), dtype=np.float32))
 ONES = SparseRows(scipy.sparse.csr_matrix((1, 1)), "ones")
 WEIGHTED = SparseRows(scipy.sparse.csr_matrix((1, 1)), "weighted")
 
@@ -348,14 +349,15 @@ class SparseModel(BaseEstimator):
         self._check_fitted()
         network, scaling = self._network, self._scaling
         if scaling.center is not None:
-            if np.shape(x) != scaling.center.shape or values is not None:
+            if values is not None:
                 raise ValueError(
-                    f"{type(self).__name__} was fitted to an array: expected a row of shape {scaling.center.shape} "
-                    f"and no values, got shape {np.shape(x)}"
+                    f"{type(self).__name__} was fitted to an array: expected a row of it, and no values beside it"
                 )
-            row: np.ndarray = np.asarray(x, dtype=np.float64).reshape(1, -1)
-            row = scaling.factors(self.n_features_in_).of_rows(row)
-            return network.score_one(DenseRows(row), None, row)
+            try:
+                row = scaling.factors(self.n_features_in_).of_row(x)
+            except ValueError as error:
+                raise ValueError(f"{type(self).__name__} was fitted to an array: {error}") from None
+            return network.score_one(DENSE, None, row)
         if not len(x) or (values is None and scaling.scale is None):
             return network.score_one(ONES, x, None)
         if values is None:

@@ -345,3 +345,38 @@ cdef class Factors:
                          double_.strides[1] // <Py_ssize_t> sizeof(double), &self.center[0], &self.factors[0], n_rows,
                          n_columns)
         return result
+
+    def of_row(self, row not None):
+        """One row, the center of each column taken off and multiplied by its factor.
+
+        Parameters
+        ----------
+        row : array_like of float, shape (n_columns,)
+
+        Returns
+        -------
+        ndarray of float32, shape (1, n_columns)
+
+        Raises
+        ------
+        ValueError
+            If there isn't a number for each column.
+        """
+        cdef const float[::1] single
+        cdef const double[::1] double_
+        cdef float[:, ::1] out
+        cdef Py_ssize_t n_columns = self.factors.shape[0]
+        row = as_reals(row)
+        if row.shape != (n_columns,):
+            raise ValueError(f"expected a row of shape ({n_columns},), got shape {row.shape}")
+        result = np.empty((1, n_columns), FLOAT32)
+        if not n_columns:
+            return result
+        out = result
+        if row.dtype == FLOAT32:
+            single = row
+            take_off(&out[0, 0], &single[0], 0, 1, &self.center[0], &self.factors[0], 1, n_columns)
+        else:
+            double_ = row
+            take_off(&out[0, 0], &double_[0], 0, 1, &self.center[0], &self.factors[0], 1, n_columns)
+        return result

@@ -42,6 +42,8 @@ def test_rows(n, n_columns, real, fortran):
     for one in (Factors(factors, center), pickle.loads(pickle.dumps(Factors(factors, center)))):
         found = one.of_rows(array[::2])
         np.testing.assert_array_equal(found, ((array[::2] - center) * factors).astype(np.float32))
+        for row, expected in zip(array[::2], found):
+            np.testing.assert_array_equal(one.of_row(row), expected[None])
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
@@ -72,6 +74,9 @@ def test_refusals():
         Factors(two).of_entries([0.0, 1.0], two)
     with pytest.raises(ValueError, match="array of 2 columns"):
         Factors(two).of_rows(np.zeros((4, 3)))
+    for row in (np.zeros(3), np.zeros((1, 2)), 0.0):
+        with pytest.raises(ValueError, match=r"a row of shape \(2,\), got shape"):
+            Factors(two).of_row(row)
     with pytest.raises(ValueError, match="center for each of 2 factors, got 3"):
         Factors(two, ones)
     with pytest.raises(ValueError, match="at least one"):
