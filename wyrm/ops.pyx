@@ -190,8 +190,8 @@ def vector_dot(a, b):
 
     Notes
     -----
-    Where an operand is an embedding that nothing else reads, a trainer reads its rows in the table, without copies. Many
-    rows of a table scored by few vectors, as negatives by a user, are best written so.
+    Where an operand is an embedding that nothing else reads, a trainer reads its rows in the table, without copies.
+    Many rows of a table scored by few vectors, as negatives by a user, are best written so.
 
     Raises
     ------

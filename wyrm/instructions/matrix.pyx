@@ -19,7 +19,7 @@ from wyrm.kernels.table cimport dim_t, pairs_t, product_t, rows_t, slots_t, prod
 # --- Rows of a against rows of b, read in place -------------------------------------------------------------------
 #
 # code.n[2] is the number of blocks: 1 for a product with b transposed, for vector_dot one for each row of a.  code.n[3]
-# is set where b is looked up and a is not changed by the step to come, so that the gradient of b may be left as products.
+# is set where b is looked up and a is not changed by the step to come: then the gradient of b may be left as products.
 
 cdef void read_pairs_in_place(instruction_t* code, dim_t blocks) noexcept nogil:
     """For a shape function: operands that are embeddings are read in their tables, where that is allowed.

@@ -85,7 +85,7 @@ cdef void hogwild_step_plain(const target_t* target, const settings_t* settings)
         return
     if gradient.products.n:
         kernels.sgd_products(target.storage.value, target.storage.stride, target.storage.cols, &gradient.products,
-                          settings.hyper.learning_rate)
+                             settings.hyper.learning_rate)
     hogwild_step(target, settings)
 
 
