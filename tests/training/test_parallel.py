@@ -88,7 +88,7 @@ def test_threads_that_overshoot_together_hand_on_less():
 
 @pytest.mark.skipif(
     os.environ.get("WYRM_SANITIZE") == "thread",
-    reason="its run-time library draws out the moments in which merges race",
+    reason="it draws out the moments in which merges race",
 )
 def test_nothing_a_thread_learned_is_lost_at_the_end_of_an_epoch():
     """With a constant gradient the order of the steps doesn't matter, so every one of them must be there."""
