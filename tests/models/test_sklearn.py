@@ -6,29 +6,16 @@ pytest.importorskip("sklearn")
 
 import joblib
 import numpy as np
+from estimators import ALL
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from wyrm.models import (
-    FactorizationMachineClassifier,
-    FactorizationMachineRegressor,
-    FieldAwareFactorizationMachineClassifier,
-    FieldAwareFactorizationMachineRegressor,
-    LinearRegression,
-    LogisticRegression,
-)
+from wyrm.models import LogisticRegression
 
-ESTIMATORS = [
-    LogisticRegression(),
-    LinearRegression(),
-    FactorizationMachineClassifier(),
-    FactorizationMachineRegressor(),
-    FieldAwareFactorizationMachineClassifier(),
-    FieldAwareFactorizationMachineRegressor(),
-]
+ESTIMATORS = [cls() for cls in ALL]
 
 # What scikit-learn excuses its own SGDClassifier and SGDRegressor from: samples that are repeated are shuffled apart.
 REASON = "sample_weight is not equivalent to removing/repeating samples."
