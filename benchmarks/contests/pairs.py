@@ -76,7 +76,7 @@ class ImplicitRanking(Peer, Ranking):
     def load(self):
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-        self.make, self.matrix = BayesianPersonalizedRanking, self.data.matrix.astype(np.float32)
+        self.make, self.matrix = BayesianPersonalizedRanking, self.data.matrix
 
     def run(self):
         self.model = self.make(
