@@ -48,6 +48,7 @@ ctypedef struct tape_t:
     bint shaped, ran             # shapes are resolved; forward has run
 
 cdef int tape_forward(tape_t* tape) noexcept nogil
+cdef double tape_loss(const tape_t* tape) noexcept nogil
 cdef int tape_backward(tape_t* tape, float weight) noexcept nogil
 cdef bint tape_is_current(const tape_t* tape) noexcept nogil
 

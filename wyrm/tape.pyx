@@ -11,6 +11,7 @@ when the tape is finished. Gradients of inputs, which nobody reads, are never co
 from libc.string cimport memset
 from wyrm.gradient cimport open_dense, use_dense
 from wyrm.instructions.program cimport OK, OUT_OF_MEMORY, size
+from wyrm.kernels.dispatch cimport kernels
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_next, wyrm_take
 
@@ -133,6 +134,16 @@ cdef int tape_forward(tape_t* tape) noexcept nogil:
         code += 1
     tape.ran = True
     return OK
+
+
+cdef double tape_loss(const tape_t* tape) noexcept nogil:
+    """The sum of the root's entries."""
+    cdef const slot_t* root = tape.root
+    cdef dim_t r
+    cdef double loss = 0
+    for r in range(root.rows):
+        loss += kernels.total(root.value + r * root.cols, root.cols)
+    return loss
 
 
 cdef int tape_backward(tape_t* tape, float weight) noexcept nogil:

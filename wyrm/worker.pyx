@@ -8,11 +8,10 @@ import numpy as np
 
 from wyrm.gradient cimport clear_gradient
 from wyrm.instructions.program cimport OK, slot_t
-from wyrm.kernels.dispatch cimport kernels
 from wyrm.optim.state cimport hogwild_step_plain, set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
-from wyrm.tape cimport tape_backward, tape_forward
+from wyrm.tape cimport tape_backward, tape_forward, tape_loss, tape_t
 
 cdef enum:
     # Examples between two looks at the learning rate, and two reports of progress.
@@ -79,6 +78,8 @@ cdef class Worker:
 
     cdef void work(self) noexcept nogil:
         cdef dim_t n, since = 0
+        cdef int status = OK
+        cdef bint simple = self.kind == TRAIN and self.copies is None
         if self.copies is not None:
             self.copies.start()
         while not wyrm_load(&self.control.control.stop):
@@ -88,8 +89,14 @@ cdef class Worker:
                 if n < 0:
                     self.status = -1
                 break
-            self.status = self.one(n)
-            if self.status != OK:
+            if simple:
+                status = self.gradients_of(n, n)
+                if status == OK:
+                    hogwild_apply(&self.plan.plan)
+            else:
+                status = self.one(n)
+            if status != OK:
+                self.status = status
                 break
             since += n
             if since >= PERIOD:
@@ -140,28 +147,26 @@ cdef class Worker:
 
     cdef int gradients_of(self, dim_t n, dim_t batch) noexcept nogil:
         """Loss of n examples and, to train, their gradients, as a part of a batch; a status."""
-        cdef slot_t* root = self.replica.tape.root
-        cdef dim_t r
+        cdef tape_t* tape = &self.replica.tape
+        cdef slot_t* root = tape.root
         cdef double loss
-        cdef float weight
-        cdef int status = tape_forward(&self.replica.tape)
+        cdef float weight = 1
+        cdef int status = tape_forward(tape)
         if status != OK:
             return status
-        if root.rows * root.cols == 1:
+        if batch == 1 and root.rows == 1 and root.cols == 1:     # the shortest steps
             loss = root.value[0]
         else:
-            loss = 0
-            for r in range(root.rows):
-                loss += kernels.total(root.value + r * root.cols, root.cols)
+            loss = tape_loss(tape)
+            # A root with a row per example is averaged over the batch; one that reduces the batch says itself how,
+            # and counts by its share.
+            if root.rows == n:
+                weight = 1.0 if self.summed else 1.0 / batch
+            else:
+                weight = <float> n / batch
+                loss *= n
         if loss - loss != 0:
             return NOT_FINITE
-        # A root with a row per example is averaged over the batch; one that reduces the batch says itself how, and
-        # counts by its share.
-        if root.rows == n:
-            weight = 1.0 if self.summed else 1.0 / batch
-        else:
-            weight = <float> n / batch
-            loss *= n
         self.loss += loss
         self.examples += n
-        return tape_backward(&self.replica.tape, weight) if self.kind == TRAIN else OK
+        return tape_backward(tape, weight) if self.kind == TRAIN else OK

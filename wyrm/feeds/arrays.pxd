@@ -41,8 +41,8 @@ cdef class ArrayFeed(Feed):
     cdef list keys               # the nodes of each column: (input or index node, weights node or None)
     cdef list kept               # the arrays the columns point into
     cdef list looked_into        # (node, rows, largest row, starts or None) of each column of indices
-    cdef column_t* columns
-    cdef dim_t n_columns
+    cdef column_t* columns       # dense ones first
+    cdef dim_t n_columns, n_dense
 
     cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept
     cdef int look_for_repeats(self) except -1
@@ -55,9 +55,11 @@ cdef class ArrayCursor(Cursor):
     cdef column_t* columns
     cdef target_t* targets
     cdef lookup_t* lookups
-    cdef dim_t n_columns, n_lookups
+    cdef dim_t n_columns, n_dense, n_lookups
     cdef const int64_t* order
+    cdef bint one_by_one         # the examples come singly, in their own order, and nothing is fetched ahead
 
+    cdef dim_t next_batch(self) noexcept nogil
     cdef void point(self, dim_t example) noexcept nogil
     cdef void look_ahead(self, dim_t place) noexcept nogil
     cdef dim_t example(self, dim_t place) noexcept nogil

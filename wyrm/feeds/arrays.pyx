@@ -9,11 +9,13 @@ import numpy as np
 from libc.string cimport memcpy, memset
 from wyrm.feeds.base cimport address
 from wyrm.feeds.lookups cimport check_rows, fetch_rows
+from wyrm.gradient cimport index_t
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
 from wyrm.replica cimport Replica
+from wyrm.tape cimport input_t
 from wyrm.errors import describe
 from wyrm.feeds.prepare import dense_column, index_column, one_length, refuse_changes, without_fields
 
@@ -75,8 +77,10 @@ cdef class ArrayFeed(Feed):
             raise MemoryError("no memory for a feed")
         memset(self.columns, 0, self.n_columns * sizeof(column_t))
         lengths = []
-        for i, (key, values) in enumerate(data.items()):
+        dense_first = sorted(data.items(), key=lambda item: not isinstance(item[0], InputNode))
+        for i, (key, values) in enumerate(dense_first):
             lengths.append(self._column(&self.columns[i], key, values))
+            self.n_dense += self.columns[i].kind == DENSE
         self.n_examples = one_length([index if index is not None else values for index, values in self.keys], lengths)
 
     def __dealloc__(self):
@@ -133,6 +137,7 @@ cdef class ArrayFeed(Feed):
         cursor.batch_size = batch_size
         cursor.columns = self.columns
         cursor.n_columns = self.n_columns
+        cursor.n_dense = self.n_dense
         cursor.targets = <target_t*> wyrm_alloc(self.n_columns * sizeof(target_t))
         cursor.lookups = <lookup_t*> wyrm_alloc(replica.tape.n_code * sizeof(lookup_t))
         if cursor.targets == NULL or cursor.lookups == NULL:
@@ -209,6 +214,27 @@ cdef class ArrayFeed(Feed):
         return found
 
 
+cdef void point_at_indices(target_t* target, const column_t* column, dim_t example) noexcept nogil:
+    """Point an index leaf and its weights at one example."""
+    cdef dim_t begin, end
+    cdef index_t* index = target.index
+    cdef input_t* input = target.input
+    extent(&begin, &end, column, example)
+    if index != NULL:
+        target.offsets[0], target.offsets[1] = 0, <row_t> (end - begin)
+        index.offsets = target.offsets
+        index.rows = column.rows + begin
+        index.n = end - begin
+        index.bags = 1
+        index.high = column.high
+        index.distinct = column.examined and (column.repeats == NULL or not column.repeats[example])
+        index.version += 1
+    if input != NULL:
+        input.value = <float*> column.values + begin
+        input.rows = end - begin
+        input.version += 1
+
+
 cdef class ArrayCursor(Cursor):
     """One thread's way through an ArrayFeed."""
 
@@ -223,19 +249,27 @@ cdef class ArrayCursor(Cursor):
         wyrm_free(self.lookups)
 
     cdef dim_t next(self) noexcept nogil:
+        if self.one_by_one and self.at < self.end:
+            self.first = self.at
+            self.at += 1
+            self.point(self.first)
+            return 1
+        return self.next_batch()
+
+    cdef dim_t next_batch(self) noexcept nogil:
         cdef dim_t n
         if self.at >= self.end:
             self.order = (<ArrayFeed> self.feed).order
+            self.one_by_one = self.batch_size == 1 and self.order == NULL and self.n_lookups == 0
             if not self.take():
                 return 0
         self.first = self.at
-        n = self.end - self.at
         if self.batch_size == 1:
-            if self.order != NULL or self.n_lookups:
-                self.look_ahead(self.at)
-            self.point(self.at if self.order == NULL else self.order[self.at])
+            self.look_ahead(self.at)
+            self.point(self.example(self.at))
             self.at += 1
             return 1
+        n = self.end - self.at
         if n > self.batch_size:
             n = self.batch_size
         self.at += n
@@ -251,33 +285,16 @@ cdef class ArrayCursor(Cursor):
 
     cdef void point(self, dim_t example) noexcept nogil:
         """Point the leaves at one example."""
-        cdef dim_t i, begin, n
-        cdef column_t* column
-        cdef target_t* target
-        for i in range(self.n_columns):
-            column = self.columns + i
-            target = self.targets + i
-            if column.kind == DENSE:
-                if target.input != NULL:
-                    target.input.value = <float*> column.values + example * column.width
-                    target.input.rows = 1
-                    target.input.version += 1
-                continue
-            extent(&begin, &n, column, example)
-            n -= begin
-            if target.index != NULL:
-                target.offsets[0], target.offsets[1] = 0, <row_t> n
-                target.index.offsets = target.offsets
-                target.index.rows = column.rows + begin
-                target.index.n = n
-                target.index.bags = 1
-                target.index.high = column.high
-                target.index.distinct = column.examined and (column.repeats == NULL or not column.repeats[example])
-                target.index.version += 1
-            if target.input != NULL:
-                target.input.value = <float*> column.values + begin
-                target.input.rows = n
-                target.input.version += 1
+        cdef dim_t i
+        cdef input_t* input
+        for i in range(self.n_dense):
+            input = self.targets[i].input
+            if input != NULL:
+                input.value = <float*> self.columns[i].values + example * self.columns[i].width
+                input.rows = 1
+                input.version += 1
+        for i in range(self.n_dense, self.n_columns):
+            point_at_indices(self.targets + i, self.columns + i, example)
 
     cdef void look_ahead(self, dim_t place) noexcept nogil:
         """Start fetching what coming examples need: where their indices are, the indices, the table rows."""

@@ -167,6 +167,20 @@ cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
         sgd_dim(flat, h, flat.D, True)
 
 
+cdef inline void sgd_numbers(real_t* value, dim_t stride, const products_t* t, dim_t first, dim_t end,
+                             real_t step) noexcept nogil:
+    """Of rows of one number, those of a bag."""
+    cdef dim_t i
+    cdef const row_t* rows = t.rows
+    cdef const real_t* weights = t.weights
+    if weights == NULL:
+        for i in range(first, end):
+            value[rows[i] * stride] -= step
+    else:
+        for i in range(first, end):
+            value[rows[i] * stride] -= step * weights[i]
+
+
 cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* t, real_t rate) noexcept nogil:
     """value[rows[i]] -= rate weights[i] source[bag of i], divided by the bag's number of rows if t.mean.
 
@@ -182,11 +196,12 @@ cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* t
         if t.offsets != NULL:
             first, end = t.offsets[j], t.offsets[j + 1]
         factor = rate / <real_t>(end - first) if t.mean and end > first else rate
+        if D == 1:
+            sgd_numbers(value, stride, t, first, end, factor * source[0])
+            source += t.stride
+            continue
         for i in range(first, end):
             row = value + t.rows[i] * stride
-            if D == 1:
-                row[0] -= (factor * t.weights[i] if t.weights != NULL else factor) * source[0]
-                continue
             x = vec_set1(factor * t.weights[i] if t.weights != NULL else factor)
             d = 0
             while d + LANES <= D:
