@@ -15,6 +15,7 @@ from wyrm.kernels.table cimport row_t
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.sync cimport wyrm_load, wyrm_meet, wyrm_store
+from wyrm.worker cimport gradients_of
 
 
 cdef class Shards:
@@ -114,7 +115,7 @@ cdef class Reducer:
             if begin < end:
                 if (<Worker> self.shards.worker[s]).cursor.lay(begin, end - begin) < 0:
                     return OUT_OF_MEMORY
-                status = (<Worker> self.shards.worker[s]).gradients_of(end - begin, n)
+                status = gradients_of(<Worker> self.shards.worker[s], end - begin, n)
                 if status != OK:
                     (<Worker> self.shards.worker[s]).status = status
                     return status

@@ -1,10 +1,12 @@
 cimport cython
 from wyrm.feeds.base cimport Cursor
+from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.table cimport dim_t
 from wyrm.optim.state cimport settings_t
 from wyrm.optim.update cimport Optimizer, Plan
 from wyrm.private cimport PrivateCopies
 from wyrm.replica cimport Replica
+from wyrm.tape cimport tape_backward, tape_forward, tape_loss, tape_t
 
 cdef enum work_kind:
     TRAIN = 0
@@ -55,4 +57,30 @@ cdef class Worker:
     cdef void set_rate(self) noexcept nogil
     cdef int one(self, dim_t n) noexcept nogil
     cdef int predict(self, dim_t n) noexcept nogil
-    cdef int gradients_of(self, dim_t n, dim_t batch) noexcept nogil
+
+
+cdef inline int gradients_of(Worker self, dim_t n, dim_t batch) noexcept nogil:
+    """Loss of n examples and, to train, their gradients, as a part of a batch; a status."""
+    cdef tape_t* tape = &self.replica.tape
+    cdef slot_t* root = tape.root
+    cdef double loss
+    cdef float weight = 1
+    cdef int status = tape_forward(tape)
+    if status != OK:
+        return status
+    if batch == 1 and root.rows == 1 and root.cols == 1:     # the shortest steps
+        loss = root.value[0]
+    else:
+        loss = tape_loss(tape)
+        # A root with a row per example is averaged over the batch; one that reduces the batch says itself how,
+        # and counts by its share.
+        if root.rows == n:
+            weight = 1.0 if self.summed else 1.0 / batch
+        else:
+            weight = <float> n / batch
+            loss *= n
+    if loss - loss != 0:
+        return NOT_FINITE
+    self.loss += loss
+    self.examples += n
+    return tape_backward(tape, weight) if self.kind == TRAIN else OK

@@ -11,7 +11,7 @@ from wyrm.instructions.program cimport OK, slot_t
 from wyrm.optim.state cimport hogwild_step_plain, set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
-from wyrm.tape cimport tape_backward, tape_forward, tape_loss, tape_t
+from wyrm.tape cimport tape_forward
 
 cdef enum:
     # Examples between two looks at the learning rate, and two reports of progress.
@@ -90,7 +90,7 @@ cdef class Worker:
                     self.status = -1
                 break
             if simple:
-                status = self.gradients_of(n, n)
+                status = gradients_of(self, n, n)
                 if status == OK:
                     hogwild_apply(&self.plan.plan)
             else:
@@ -125,7 +125,7 @@ cdef class Worker:
             status = self.copies.follow()
             if status != OK:
                 return status
-        status = self.gradients_of(n, n)
+        status = gradients_of(self, n, n)
         if status == OK and self.kind == TRAIN:
             if self.copies is not None:
                 self.copies.hogwild_step()
@@ -144,29 +144,3 @@ cdef class Worker:
                     self.output[self.cursor.first + r, c] = root.value[r * root.cols + c]
             self.examples += n
         return status
-
-    cdef int gradients_of(self, dim_t n, dim_t batch) noexcept nogil:
-        """Loss of n examples and, to train, their gradients, as a part of a batch; a status."""
-        cdef tape_t* tape = &self.replica.tape
-        cdef slot_t* root = tape.root
-        cdef double loss
-        cdef float weight = 1
-        cdef int status = tape_forward(tape)
-        if status != OK:
-            return status
-        if batch == 1 and root.rows == 1 and root.cols == 1:     # the shortest steps
-            loss = root.value[0]
-        else:
-            loss = tape_loss(tape)
-            # A root with a row per example is averaged over the batch; one that reduces the batch says itself how,
-            # and counts by its share.
-            if root.rows == n:
-                weight = 1.0 if self.summed else 1.0 / batch
-            else:
-                weight = <float> n / batch
-                loss *= n
-        if loss - loss != 0:
-            return NOT_FINITE
-        self.loss += loss
-        self.examples += n
-        return tape_backward(tape, weight) if self.kind == TRAIN else OK

@@ -60,7 +60,6 @@ cdef class ArrayCursor(Cursor):
     cdef bint one_by_one         # the examples come singly, in their own order, and nothing is fetched ahead
 
     cdef dim_t next_batch(self) noexcept nogil
-    cdef void point(self, dim_t example) noexcept nogil
     cdef void look_ahead(self, dim_t place) noexcept nogil
     cdef dim_t example(self, dim_t place) noexcept nogil
     cdef int gather(self, dim_t first, dim_t n) noexcept nogil

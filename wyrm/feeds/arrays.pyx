@@ -235,6 +235,20 @@ cdef void point_at_indices(target_t* target, const column_t* column, dim_t examp
         input.version += 1
 
 
+cdef inline void point(ArrayCursor self, dim_t example) noexcept nogil:
+    """Point the leaves at one example."""
+    cdef dim_t i
+    cdef input_t* input
+    for i in range(self.n_dense):
+        input = self.targets[i].input
+        if input != NULL:
+            input.value = <float*> self.columns[i].values + example * self.columns[i].width
+            input.rows = 1
+            input.version += 1
+    for i in range(self.n_dense, self.n_columns):
+        point_at_indices(self.targets + i, self.columns + i, example)
+
+
 cdef class ArrayCursor(Cursor):
     """One thread's way through an ArrayFeed."""
 
@@ -252,7 +266,7 @@ cdef class ArrayCursor(Cursor):
         if self.one_by_one and self.at < self.end:
             self.first = self.at
             self.at += 1
-            self.point(self.first)
+            point(self, self.first)
             return 1
         return self.next_batch()
 
@@ -266,7 +280,7 @@ cdef class ArrayCursor(Cursor):
         self.first = self.at
         if self.batch_size == 1:
             self.look_ahead(self.at)
-            self.point(self.example(self.at))
+            point(self, self.example(self.at))
             self.at += 1
             return 1
         n = self.end - self.at
@@ -279,22 +293,9 @@ cdef class ArrayCursor(Cursor):
         self.order = (<ArrayFeed> self.feed).order
         self.first = first
         if n == 1:
-            self.point(self.example(first))
+            point(self, self.example(first))
             return 1
         return n if self.gather(first, n) == 0 else -1
-
-    cdef void point(self, dim_t example) noexcept nogil:
-        """Point the leaves at one example."""
-        cdef dim_t i
-        cdef input_t* input
-        for i in range(self.n_dense):
-            input = self.targets[i].input
-            if input != NULL:
-                input.value = <float*> self.columns[i].values + example * self.columns[i].width
-                input.rows = 1
-                input.version += 1
-        for i in range(self.n_dense, self.n_columns):
-            point_at_indices(self.targets + i, self.columns + i, example)
 
     cdef void look_ahead(self, dim_t place) noexcept nogil:
         """Start fetching what coming examples need: where their indices are, the indices, the table rows."""
