@@ -299,3 +299,29 @@ def test_a_batch_that_no_memory_holds_is_refused():
     feed = PairFeed(([0, 1], [1, 2]), **graph.nodes, n_negatives=2**31 - 1)
     with pytest.raises(ValueError, match="too many for one batch"):
         wyrm.Trainer(graph.batch_loss, SGD(0.1), n_threads=1, batch_size=2).fit(feed)
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_known_items_as_bits_or_as_lists_leave_the_same_to_draw(power, shuffle):
+    """Few users with many items each have a bit for every item; a known user far above them makes these too many."""
+    graph = Pairwise(N_USERS, N_ITEMS)
+    far = 100 * N_USERS
+    as_lists = (np.append(USERS, far), np.append(ITEMS, 0))
+    assert N_USERS * N_ITEMS <= 64 * len(KNOWN) < far * N_ITEMS
+    bits, lists = (
+        drawn(graph, feed_of(graph, n_negatives=5, power=power, reject=reject), seed=1, shuffle=shuffle, batch_size=7)
+        for reject in (True, as_lists)
+    )
+    for one, other in zip(bits, lists):
+        np.testing.assert_array_equal(one, other)
+    users, _, negatives = bits
+    assert not KNOWN & set(zip(np.repeat(users, 5).tolist(), negatives.tolist()))
+
+
+def test_bits_of_items_that_end_within_a_byte_and_of_items_that_cannot_be_drawn():
+    graph = Pairwise(3, 200)
+    users, items = np.repeat(np.arange(3), 9), np.tile(np.arange(9), 3)
+    feed = PairFeed((users, items), **graph.nodes, n_items=10, reject=(np.append(users, 2), np.append(items, 150)))
+    _, _, negatives = drawn(graph, feed)
+    assert (negatives == 9).all()

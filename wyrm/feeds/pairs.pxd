@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from wyrm.feeds.base cimport Cursor, Feed
 from wyrm.feeds.lookups cimport Lookups
 from wyrm.feeds.sampling cimport Sampler
@@ -25,8 +25,12 @@ cdef class PairFeed(Feed):
     # Items that are not drawn for a user: known[known_starts[u]:known_starts[u + 1]], rising.
     cdef const row_t* known
     cdef const int64_t* known_starts   # [n_known + 1], or NULL: all may be drawn
-    cdef dim_t n_known
+    cdef dim_t n_known           # 0 where all may be drawn
+    cdef const uint8_t* marks    # [n_known, mark_bytes] a bit for each item, set where it is known; or NULL
+    cdef dim_t mark_bytes
 
+    cdef int mark(self, dim_t n_items) except -1
+    cdef bint is_known(self, row_t user, row_t item) noexcept nogil
     cdef int refuse_full_users(self) except -1
     cdef row_t draw_item(self, row_t user, uint64_t* state) noexcept nogil
 
@@ -44,3 +48,4 @@ cdef class PairCursor(Cursor):
     cdef void prepare(self, pairs_t* batch, dim_t first, dim_t n) noexcept nogil
     cdef void look_ahead(self, dim_t place, dim_t end) noexcept nogil
     cdef dim_t pair_of(self, dim_t example) noexcept nogil
+    cdef row_t user_at(self, dim_t place) noexcept nogil

@@ -21,6 +21,7 @@ cdef enum:
     TRIES = 64                   # draws for a negative, before the next item that will do is taken
     AHEAD = 4                    # examples between fetching something and using it
     MOST_ROWS = 0x7FFFFFFF       # in a batch
+    WORTH_MARKING = 64           # user-item cells to a known pair; up to so many, a bit for each takes 8 bytes a pair
 
 
 cdef inline bint holds(const row_t* rows, dim_t n, row_t row) noexcept nogil:
@@ -156,6 +157,8 @@ cdef class PairFeed(Feed):
             self.known, self.known_starts = <const row_t*> address(rows), <const int64_t*> address(starts)
             self.n_known = shape[0]
             self.refuse_full_users()
+            if self.n_known * n_items <= WORTH_MARKING * len(rows):
+                self.mark(n_items)
         self.width = 1 if label is None else 1 + self.n_negatives
         self.n_examples = len(users) * self.width
         self.high_item = max(self.high_item, n_items - 1) if label is not None else self.high_item
@@ -179,16 +182,38 @@ cdef class PairFeed(Feed):
                                  f"negative to draw; leave such users out, raise n_items, or give reject=False")
         return 0
 
+    cdef int mark(self, dim_t n_items) except -1:
+        """Lay the known items down as bits, a row of them for each user."""
+        cdef dim_t u, i
+        cdef row_t item
+        cdef uint8_t* marks
+        self.mark_bytes = (n_items + 7) // 8
+        kept = np.zeros(self.n_known * self.mark_bytes, dtype=np.uint8)
+        marks = <uint8_t*> address(kept)
+        for u in range(self.n_known):
+            for i in range(self.known_starts[u], self.known_starts[u + 1]):
+                item = self.known[i]
+                if item < n_items:
+                    marks[u * self.mark_bytes + (item >> 3)] |= <uint8_t> (1 << (item & 7))
+        self.kept.append(kept)
+        self.marks = marks
+        return 0
+
+    cdef inline bint is_known(self, row_t user, row_t item) noexcept nogil:
+        """Whether the item is one of the known ones of a user below n_known."""
+        cdef int64_t start
+        if self.marks != NULL:
+            return (self.marks[user * self.mark_bytes + (item >> 3)] >> (item & 7)) & 1
+        start = self.known_starts[user]
+        return holds(self.known + start, self.known_starts[user + 1] - start, item)
+
     cdef row_t draw_item(self, row_t user, uint64_t* state) noexcept nogil:
         """An item for the user, none that is known."""
         cdef row_t row = draw(&self.sampler.sampler, state)
-        cdef const row_t* known
-        cdef dim_t n, tries = 0
+        cdef dim_t tries = 0
         if self.known_starts == NULL or user >= self.n_known:
             return row
-        known = self.known + self.known_starts[user]
-        n = self.known_starts[user + 1] - self.known_starts[user]
-        while holds(known, n, row):
+        while self.is_known(user, row):
             tries += 1
             row = draw(&self.sampler.sampler, state) if tries < TRIES else next_drawable(&self.sampler.sampler, row)
         return row
@@ -291,25 +316,35 @@ cdef class PairCursor(Cursor):
     cdef void look_ahead(self, dim_t place, dim_t end) noexcept nogil:
         """Start fetching what coming examples, at places below `end`, are made of.
 
-        One after the other: the pair, where its user's known items are, these items and what is drawn from.
+        One after the other: the pair; where its user's known items are, and what is drawn from; these items, or the
+        bit of the first draw.
         """
         cdef const int64_t* starts
-        cdef dim_t example, pair
+        cdef dim_t pair
+        cdef uint64_t state
+        cdef row_t user
         if place + 3 * AHEAD < end and self.pairs.order != NULL:
             pair = self.pair_of(self.pairs.order[place + 3 * AHEAD])
             wyrm_prefetch(self.pairs.users + pair, sizeof(row_t))
             wyrm_prefetch(self.pairs.items + pair, sizeof(row_t))
-        if place + 2 * AHEAD < end and self.pairs.known_starts != NULL:
-            pair = self.pair_of(example_at(self.pairs, place + 2 * AHEAD))
-            if self.pairs.users[pair] < self.pairs.n_known:
-                wyrm_prefetch(self.pairs.known_starts + self.pairs.users[pair], 2 * sizeof(int64_t))
+        if place + 2 * AHEAD < end:
+            state = random_at(self.pairs.stream, example_at(self.pairs, place + 2 * AHEAD))
+            fetch_draws(&self.pairs.sampler.sampler, state, self.pairs.n_negatives)
+            user = self.user_at(place + 2 * AHEAD)
+            if user < self.pairs.n_known and self.pairs.marks == NULL:
+                wyrm_prefetch(self.pairs.known_starts + user, 2 * sizeof(int64_t))
         if place + AHEAD < end:
-            example = example_at(self.pairs, place + AHEAD)
-            fetch_draws(&self.pairs.sampler.sampler, random_at(self.pairs.stream, example), self.pairs.n_negatives)
-            pair = self.pair_of(example)
-            if self.pairs.known_starts != NULL and self.pairs.users[pair] < self.pairs.n_known:
-                starts = self.pairs.known_starts + self.pairs.users[pair]
+            user = self.user_at(place + AHEAD)
+            if user < self.pairs.n_known and self.pairs.marks != NULL:
+                state = random_at(self.pairs.stream, example_at(self.pairs, place + AHEAD))
+                wyrm_prefetch(self.pairs.marks + user * self.pairs.mark_bytes
+                              + (draw(&self.pairs.sampler.sampler, &state) >> 3), 1)
+            elif user < self.pairs.n_known:
+                starts = self.pairs.known_starts + user
                 wyrm_prefetch(self.pairs.known + starts[0], min(starts[1] - starts[0], 64) * sizeof(row_t))
+
+    cdef inline row_t user_at(self, dim_t place) noexcept nogil:
+        return self.pairs.users[self.pair_of(example_at(self.pairs, place))]
 
     cdef inline dim_t pair_of(self, dim_t example) noexcept nogil:
         return example if self.pairs.width == 1 else example // self.pairs.width
