@@ -76,7 +76,8 @@ class Trainer:
         whatever the batch size. A loss that reduces the batch itself is not changed by it.
     deterministic : bool, default False
         Give up Hogwild's races: the same parameters bit for bit for any number of threads, given seed and batch size.
-        Pays with larger batches only, which the threads share; needs a feed over arrays.
+        Threads share larger batches from arrays; single examples, streams, and optimisers that make up what rows
+        missed are trained on by one thread.
 
     Attributes
     ----------
@@ -397,7 +398,9 @@ class Trainer:
         n_threads = self.n_threads
         if feed.n_examples >= 0:
             n_threads = max(1, min(n_threads, feed.n_examples // self.batch_size))
-        sharded = self.deterministic and kind == TRAIN
+        sharded = kind == TRAIN and self._shards(feed)
+        if self.deterministic and kind == TRAIN and not sharded:
+            n_threads = 1
         workers = self._workers(root, feed, kind, control, N_SHARDS if sharded else n_threads, output)
         runners = self._reducers(workers, control, feed) if sharded else workers
         # What a feed draws at random is new in each pass of training, and always the same in others.
@@ -443,12 +446,14 @@ class Trainer:
                              f"out")
         return loss, examples
 
+    def _shards(self, Feed feed):
+        """Whether batches of this feed are cut into parts, so that threads share them deterministically."""
+        return self.deterministic and feed.random_access and self.batch_size > 1
+
     def _reducers(self, workers, Control control, Feed feed):
         """The threads of a deterministic run over these workers, one for each part of a batch."""
         cdef Optimizer optimizer = self.optimizer
         cdef Replica replica = (<Worker> workers[0]).replica
-        if not feed.random_access:
-            raise TypeError(f"Trainer: deterministic=True needs a feed over arrays, got {type(feed).__name__}")
         n_threads = min(self.n_threads, N_SHARDS)
         for i in range(replica.tape.n_parameters):
             if replica.storages[i].catch_up != NULL:
@@ -478,7 +483,7 @@ class Trainer:
             worker.replica = replica
             worker.kind = <work_kind> kind
             worker.summed = self.reduction == "sum"
-            worker.sums = self.deterministic
+            worker.sums = self._shards(feed)
             worker.cursor = feed.cursor(replica, leaves, self.batch_size)
             replica.trains = kind == TRAIN
             worker.cursor.stopped = &control.control.stop

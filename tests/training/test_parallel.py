@@ -13,6 +13,7 @@ from training.problems import Machine, examples, same_bits
 
 import wyrm
 from wyrm.blas_threads import single_threaded_blas
+from wyrm.feeds import ConcatFeed
 from wyrm.nn.losses import squared_error
 from wyrm.optim import FTRL, SGD, Adagrad, Adam
 
@@ -39,6 +40,24 @@ def test_deterministic_gives_the_same_bits_for_any_number_of_threads(make, batch
     values, loss = run(1)
     for n_threads in (2, 3, 8):
         others, other_loss = run(n_threads)
+        assert same_bits(values, others) and loss == other_loss
+
+
+@pytest.mark.parametrize("batch_size", [1, 64])
+@pytest.mark.parametrize("kind", ["arrays", "chunks", "one after the other"])
+def test_deterministic_gives_the_same_bits_for_any_feed(kind, batch_size):
+    def run(n_threads):
+        machine = Machine()
+        parts = [machine.feed(1000, seed=seed) for seed in range(3)]
+        feed = {"arrays": parts[0], "chunks": lambda: iter(parts), "one after the other": ConcatFeed(*parts)}[kind]
+        trainer = wyrm.Trainer(machine.loss, SGD(0.05), n_threads, batch_size, seed=2, deterministic=True)
+        history = trainer.fit(feed, epochs=2)
+        return machine.values(), history.loss, history.examples
+
+    values, loss, examples = run(1)
+    assert examples == [1000 if kind == "arrays" else 3000] * 2
+    for n_threads in (2, 8):
+        others, other_loss, _ = run(n_threads)
         assert same_bits(values, others) and loss == other_loss
 
 
