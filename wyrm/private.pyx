@@ -31,6 +31,7 @@ import mmap
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 from wyrm.kernels.dispatch cimport kernels
+from wyrm.kernels.table cimport merge_t
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 
@@ -126,6 +127,19 @@ cdef void merge_sums(float* shared, float* mine, float* base, dim_t n) noexcept 
         memcpy(base + i, sums, sizeof(sums))
         i += LINE
     merge_part(shared + i, mine + i, base + i, n - i, 1)
+
+
+cdef void merge_tier(copy_t* copy, dim_t tier, float share) noexcept nogil:
+    """Merge the rows of a tier, and count what they undo."""
+    cdef merge_t merge
+    cdef dim_t first = copy.tiers[tier], at = 0 if copy.map == NULL else first * stride_of(copy)
+    merge.value, merge.state = copy.shared.value, copy.shared.state
+    merge.stride, merge.state_stride = copy.shared.stride, copy.shared.state_stride
+    merge.mine, merge.base, merge.last = copy.mine.value + at, copy.base + at, copy.last + first * copy.shared.cols
+    merge.rows, merge.n = copy.order + first, copy.tiers[tier + 1] - first
+    merge.packed = copy.map != NULL
+    merge.cols, merge.width = copy.shared.cols, copy.width
+    kernels.merge_rows(copy.sums[tier], &merge, share)
 
 
 cdef void merge_all(copy_t* copy, float share) noexcept nogil:
@@ -408,8 +422,7 @@ cdef class PrivateCopies:
 
         Races with the merges of other threads by design.
         """
-        cdef dim_t i, k, t, at
-        cdef row_t r
+        cdef dim_t i, t
         cdef float share = 1
         cdef copy_t* copy
         for i in range(self.n):
@@ -418,15 +431,7 @@ cdef class PrivateCopies:
                 share = self.share_of(copy, t)
                 copy.sums[t][0] *= MEMORY
                 copy.sums[t][1] *= MEMORY
-                for k in range(copy.tiers[t], copy.tiers[t + 1]):
-                    r = copy.order[k]
-                    at = place_of(copy, k) * stride_of(copy)
-                    kernels.merge_row(copy.shared.value + r * copy.shared.stride, copy.mine.value + at,
-                                      copy.base + at, copy.last + k * copy.shared.cols, copy.sums[t],
-                                      copy.shared.cols, share)
-                    if copy.width:
-                        merge_part(copy.shared.state + r * copy.shared.state_stride, copy.mine.state + at,
-                                   copy.base + at + copy.shared.cols, copy.width, 1)
+                merge_tier(copy, t, share)
             if copy.flat and tiers == N_TIERS:
                 merge_all(copy, share)
 

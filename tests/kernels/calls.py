@@ -86,8 +86,15 @@ class Kernels:
                 + [("mean", c_int)]
             )
 
+        class Merge(Structure):
+            _fields_ = (
+                [("value", c_void_p), ("state", c_void_p), ("stride", c_ssize_t), ("state_stride", c_ssize_t)]
+                + [("mine", c_void_p), ("base", c_void_p), ("rows", c_void_p), ("packed", c_int), ("last", c_void_p)]
+                + [(name, c_ssize_t) for name in ("n", "cols", "width")]
+            )
+
         self.Product, self.Bags, self.Slots, self.Fields = Product, Bags, Slots, Fields
-        self.Rows, self.Pairs, self.Products = Rows, Pairs, Products
+        self.Rows, self.Pairs, self.Products, self.Merge = Rows, Pairs, Products, Merge
         p, n, flag = c_void_p, c_ssize_t, c_int
         self.signatures = {
             "unary": (None, p, p, p, n),
@@ -124,7 +131,7 @@ class Kernels:
             "field_aware_weights_back": (None, p, p, p, p, p, flag),
             "prefetch": (None, p, n, n, p, n),
             "loss": (None, p, p, p, p, n),
-            "merge_row": (None, p, p, p, p, p, n, real),
+            "merge_rows": (None, p, p, real),
             "describe_rows": (None, POINTER(c_int32), POINTER(c_int32), POINTER(c_int), p, n),
             "unique_rows": (n, p, p, p, n, p, n),
         }
@@ -382,12 +389,17 @@ class Kernels:
             self.call(f"loss.{name}", loss, slope, y_hat, y, y.size)
         return loss, slope
 
-    def merge_row(self, shared, mine, base, last, sums, share):
-        """All four arrays and the sums, as they are afterwards."""
+    def merge_rows(self, table, mine, base, last, rows, sums, share, cols, packed=False):
+        """All four arrays and the sums, as they are afterwards; the state is beside the values."""
+        rows = np.ascontiguousarray(rows, dtype=np.int32)
         with Guarded() as guard:
-            arrays = [guard(array, self.dtype) for array in (shared, mine, base, last)]
+            arrays = [guard(array, self.dtype) for array in (table, mine, base, last)]
+            table, mine, base, last = arrays
             sums = guard(sums, self.dtype)
-            self.call("merge_row", *arrays, sums, arrays[0].size, share)
+            state = pointer(table) + cols * table.itemsize
+            made = self.Merge(pointer(table), state, table.shape[1], table.shape[1], pointer(mine), pointer(base),
+                              pointer(rows), packed, pointer(last), rows.size, cols, mine.shape[1] - cols)  # fmt: skip
+            self.call("merge_rows", sums, ctypes.byref(made), share)
         return [*arrays, sums]
 
     def describe_rows(self, rows):

@@ -136,8 +136,9 @@ def as_starts(what, offsets, n):
 
 def refuse_changes(what, rows, high, starts=None):
     """Refuse rows and starts that were fine, and were changed in place since."""
-    low, top = index_range(rows) if len(rows) else (0, -1)
-    if low < 0 or top > high:
+    # Negative ones are the largest of all without a sign. Trainers wait for this before each epoch.
+    if len(rows) and int(rows.view(np.uint32).max()) > high:
+        low, top = index_range(rows)
         raise IndexError(
             f"{what}: the array of indices was changed since the feed was made, to indices from {low} to {top}; "
             f"expected 0 to {high}. A feed does not copy an array of int32: make a new feed, or give this one a copy"

@@ -88,6 +88,18 @@ ctypedef struct products_t:
     dim_t n, bags, each, stride
     bint mean                    # divide the source by the bag's number of rows
 
+ctypedef struct merge_t:
+    # Rows of a table that threads share, and a thread's copies of them: `cols` values, `width` floats of state.
+    real_t* value
+    real_t* state                # used where width > 0
+    dim_t stride, state_stride
+    real_t* mine                 # rows of cols + width, values first
+    real_t* base                 # mine, as it was at the last merge
+    const row_t* rows            # [n] of the table
+    bint packed                  # their copies are rows 0 to n - 1 of mine and base; else those of the same numbers
+    real_t* last                 # [n, cols] how far the last merge, of all threads, moved the values
+    dim_t n, cols, width
+
 ctypedef struct hyper_t:
     # Settings of an optimiser.  A kernel reads those its docstring names.
     real_t learning_rate, eps, l1, l2
@@ -204,9 +216,8 @@ ctypedef struct kernels_t:
     void (*catch_up_decay)(const update_t* u, const decay_clock_t* clock,
                            double decay, double shrinkage) noexcept nogil
     void (*catch_up_moments)(const update_t* u, const moment_clock_t* clock, int64_t now) noexcept nogil
-    # What one thread changed in its copy of a row goes into the shared row, and what others changed into the copy.
-    void (*merge_row)(real_t* shared, real_t* mine, real_t* base, real_t* last, real_t* sums,
-                      dim_t n, real_t share) noexcept nogil
+    # What one thread changed in its copies goes into the shared rows, and what others changed into the copies.
+    void (*merge_rows)(real_t* sums, const merge_t* m, real_t share) noexcept nogil
     # Index lists.
     void (*describe_rows)(row_t* low, row_t* high, bint* increasing, const row_t* rows, dim_t n) noexcept nogil
     dim_t (*unique_rows)(row_t* unique, row_t* slots, row_t* buckets, dim_t n_buckets,
