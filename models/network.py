@@ -40,7 +40,7 @@ class Network:
     Parameters
     ----------
     values : dict of str to ndarray of float32
-        The parameters by name.
+        The parameters by name; emptied, so that large ones don't lie about twice.
     score : callable
         ``score(nodes, inputs)``: the node with a row of outputs per example, of the parameter nodes by name.
     loss : callable
@@ -58,8 +58,12 @@ class Network:
         optimizer: Optimizer,
     ) -> None:
         # Arrays that are read-only, such as those of a mapped file, stay where they are until the model is trained.
-        self.parameters = {name: HogwildParameter(value, copy=value.flags.writeable) for name, value in values.items()}
         self._read_only = not all(value.flags.writeable for value in values.values())
+        self.parameters = {}
+        for name in list(values):  # one after the other: there is room for one copy of them all
+            value = values.pop(name)
+            self.parameters[name] = HogwildParameter(value, copy=value.flags.writeable)
+            del value
         self._saved: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None
         self.optimizer = optimizer
         self.lock = threading.Lock()

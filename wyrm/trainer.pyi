@@ -10,18 +10,10 @@ from wyrm.feeds.base import Feed
 from wyrm.history import History
 from wyrm.node import OperatorNode
 from wyrm.optim.update import Optimizer
-from wyrm.snapshot import Snapshot
 
 # By input node, or pair of an index node and its weights; a dict is invariant, so its types can't be narrower.
 _Feed: TypeAlias = Feed | dict[Any, Any] | Iterable[dict[Any, Any]] | Callable[[], Iterable[dict[Any, Any]]]
 _Callback: TypeAlias = Callback | Callable[[Trainer], object]
-
-class FitState:
-    epochs: int
-    history: History
-    best_loss: float
-    best: Snapshot | None
-    def __init__(self, epochs: int) -> None: ...
 
 class Trainer:
     loss: OperatorNode

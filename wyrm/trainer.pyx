@@ -25,7 +25,7 @@ from wyrm.parameter cimport HogwildParameter
 from wyrm.private cimport PrivateCopies
 from wyrm.progress import progress_bar
 from wyrm.replica cimport Replica
-from wyrm.snapshot import Snapshot
+from wyrm.snapshot import FitState, Snapshot
 from wyrm.sync cimport wyrm_load
 from wyrm.threads import usable_threads
 from wyrm.watch import checked_count, watch
@@ -43,16 +43,6 @@ cdef tuple ADDITIVE = ("SGD", "Adagrad")
 
 cdef double mean(double total, dim_t n):
     return total / n if n else np.nan
-
-
-class FitState:
-    """What a fit() has to know to go on after an interruption."""
-
-    def __init__(self, epochs):
-        self.epochs = epochs
-        self.history = History()
-        self.best_loss = float("inf")
-        self.best = None                 # Snapshot of the best parameters, under early stopping
 
 
 class Trainer:
@@ -213,18 +203,18 @@ class Trainer:
                         self.history.validation_loss.append(validation_loss)
                     bar.finish(history)
                 self.optimizer.progress = (epoch + 1) / epochs
-                if good is not None:
-                    good.update()
                 if held_out is not None and validation_loss < state.best_loss:
                     state.best_loss, history.best_epoch = validation_loss, epoch
                     if patience is not None:
-                        state.best = Snapshot(parameters, self.optimizer)
+                        state.keep_best(parameters, self.optimizer)
                 if any([callback.on_epoch(self) for callback in callbacks]):
                     history.stopped = "callback"
                     break
                 if patience is not None and epoch - history.best_epoch >= patience:
                     history.stopped = "patience"
                     break
+                if good is not None and epoch + 1 < epochs:
+                    good.update()
         except KeyboardInterrupt:
             self.history.stopped = history.stopped = "interrupt"
             raise

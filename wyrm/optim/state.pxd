@@ -35,7 +35,8 @@ cdef class RowState:
     cdef clock_t clock
     cdef bint lazy, has_moments
 
-    cdef dict get(self, HogwildParameter parameter)
+    cdef dict get(self, HogwildParameter parameter, object into)
+    cdef bint is_zero(self, HogwildParameter parameter, dim_t slot) noexcept
     cdef int set(self, HogwildParameter parameter, object saved) except -1
     cdef int install(self, HogwildParameter parameter) except -1
     cdef void add_stamps(self, dim_t n) noexcept

@@ -308,8 +308,8 @@ cdef class RowState:
             catch_up = hogwild_catch_up_decay
         return parameter.set_state(self, self.width, catch_up, &self.clock)
 
-    cdef dict get(self, HogwildParameter parameter):
-        """Copies of the slots, and the clock; the rows are brought current first."""
+    cdef dict get(self, HogwildParameter parameter, object into):
+        """Copies of the slots, in the arrays of `into` if given, and the clock; rows are brought current first."""
         cdef storage_t* storage = &parameter.storage
         cdef moment_clock_t* moments = &self.clock.moments
         cdef rate_t* rate
@@ -320,8 +320,13 @@ cdef class RowState:
         parameter.enter()
         try:
             for k, name in enumerate(self.slots):
-                saved["slots"][name] = np.empty((storage.rows, storage.cols), dtype=np.float32)
-                copy = saved["slots"][name]
+                array = None if into is None else into["slots"].get(name)
+                if array is None or array.shape != parameter.shape:
+                    array = np.zeros((storage.rows, storage.cols), dtype=np.float32)
+                    if self.is_zero(parameter, k):       # memory that is never written to costs next to nothing
+                        saved["slots"][name] = array
+                        continue
+                saved["slots"][name] = copy = array
                 for r in range(storage.rows):
                     memcpy(&copy[r, 0], storage.state + r * storage.state_stride + k * storage.cols,
                            storage.cols * sizeof(float))
@@ -338,6 +343,18 @@ cdef class RowState:
         finally:
             parameter.leave()
         return saved
+
+    cdef bint is_zero(self, HogwildParameter parameter, dim_t slot) noexcept:
+        """Whether a slot is as it was made."""
+        cdef storage_t* storage = &parameter.storage
+        cdef const float* row
+        cdef dim_t r, c
+        for r in range(storage.rows):
+            row = storage.state + r * storage.state_stride + slot * storage.cols
+            for c in range(storage.cols):
+                if row[c] != 0:
+                    return False
+        return True
 
     cdef int set(self, HogwildParameter parameter, object saved) except -1:
         """Take over what get() gave."""

@@ -393,13 +393,15 @@ cdef class Optimizer:
             return list(parameters)
         return [node.parameter for node in self._checked_nodes(parameters)]
 
-    def get_state(self, parameters=None):
+    def get_state(self, parameters=None, *, into=None):
         """What training has to be resumed with: progress, and for each parameter the state beside its rows.
 
         Parameters
         ----------
         parameters : sequence of ParameterNode or HogwildParameter, optional
             Default: those the optimiser was made with.
+        into : dict, optional
+            What an earlier call gave for parameters of the same shapes: its arrays are written over and used again.
 
         Returns
         -------
@@ -411,9 +413,10 @@ cdef class Optimizer:
         cdef HogwildParameter parameter
         cdef RowState state
         cdef list saved = []
-        for parameter in self._storages(parameters):
+        for i, parameter in enumerate(self._storages(parameters)):
             state = self.claim(parameter)
-            saved.append(None if state is None else state.get(parameter))
+            earlier = None if into is None else into["parameters"][i]
+            saved.append(None if state is None else state.get(parameter, earlier))
         return {"progress": self.progress_, "learning_rate": self.settings.learning_rate, "parameters": saved}
 
     def set_state(self, state, parameters=None):
