@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Under a sanitizer or on a busy machine an example may take any time.
-settings.register_profile("wyrm", deadline=None)
+settings.register_profile("wyrm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("wyrm")
 
 
