@@ -125,8 +125,8 @@ class SparseModel(BaseEstimator):
         n = self.n_features_in_
         if rows.n_features == n:
             return rows
-        if rows.n_features > n and self._open and not rows.dense:
-            return rows if grow else rows.narrowed(n)
+        if self._open and not rows.dense:
+            return rows if grow and rows.n_features > n else rows.of_width(n)
         raise ValueError(
             f"X has {rows.n_features} features, but {type(self).__name__} is expecting {n} features as input."
         )
@@ -238,7 +238,7 @@ class SparseModel(BaseEstimator):
 
         The first call sets what the columns' scale is, and later ones follow where values are seen that are more than
         twice as large. A sparse X may have columns that no earlier one had: the model grows. It then takes sparse
-        matrices of any larger width for predictions too, where columns that it has not seen count for nothing.
+        matrices of any width, where columns that it has not seen count for nothing in predictions.
 
         Parameters
         ----------
@@ -360,15 +360,18 @@ class SparseModel(BaseEstimator):
             return network.score_one(DENSE, None, row)
         if not len(x) or (values is None and scaling.scale is None):
             return network.score_one(ONES, x, None)
+        return network.score_one(WEIGHTED, x, self._values_of_one(x, values))
+
+    def _values_of_one(self, columns: Any, values: Any) -> np.ndarray:
+        """The values of one row as the graph gets them, float32 (n, 1); None: ones."""
+        scaling = self._scaling
         if values is None:
-            values = np.ones(len(x), dtype=np.float32)
+            values = np.ones(len(columns), dtype=np.float32)
         if scaling.scale is not None:
-            values = scaling.factors(self.n_features_in_).of_entries(x, values)
-        elif np.shape(values) != (len(x),):
-            raise ValueError(f"expected a value for each column, shape {(len(x),)}, got shape {np.shape(values)}")
-        else:
-            values = np.asarray(values, dtype=np.float32).reshape(-1, 1)
-        return network.score_one(WEIGHTED, x, values)
+            return scaling.factors(self.n_features_in_).of_entries(columns, values)
+        if np.shape(values) != (len(columns),):
+            raise ValueError(f"expected a value for each column, shape {(len(columns),)}, got shape {np.shape(values)}")
+        return np.asarray(values, dtype=np.float32).reshape(-1, 1)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_network"):

@@ -1,7 +1,7 @@
 """Factorisation machines."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -10,13 +10,26 @@ from wyrm.models.base import SparseModel
 from wyrm.models.inputs import Inputs
 from wyrm.models.linear import linear_parameters, linear_score
 from wyrm.models.settings import check_count, check_number
+from wyrm.models.survey import Survey
 from wyrm.models.targets import Classifier, Regressor
 from wyrm.node import Node
 from wyrm.ops import concatenate
 
+# Of an array every pair of columns has a part in every score. So that pairs explain what single columns don't, and not
+# the other way round, weights of columns learn as many times faster, at the rate of linear models.
+LINEAR_RATE = 5.0
+
+# And the sum over the pairs is divided by the number of columns, and by less where there are many samples for a pair.
+MANY_PER_PAIR = 10
+
 
 class _FactorizationMachine(SparseModel):
     """What the two have in common: a table of factors for each output."""
+
+    # What the graph multiplies its linear part and its sum over pairs by; ones in files of older versions.
+    _linear_weight = _pair_weight = 1.0
+
+    _fitted = (*SparseModel._fitted, "_linear_weight", "_pair_weight")
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -37,9 +50,22 @@ class _FactorizationMachine(SparseModel):
             parameters[name] *= self.init_scale
         return parameters
 
+    def _start(self, survey: Survey, seed: int, names: np.ndarray | None) -> None:
+        self._linear_weight = LINEAR_RATE if survey.rows.dense else 1.0
+        self._pair_weight = _pair_weight(survey.n_rows, survey.n_features) if survey.rows.dense else 1.0
+        super()._start(survey, seed, names)
+
     def _score(self, nodes: dict[str, ParameterNode], inputs: Inputs) -> Node:
-        pairs = [_interaction(nodes[name], inputs) for name in self._factor_names(self._n_outputs())]
-        return linear_score(nodes, inputs) + (pairs[0] if len(pairs) == 1 else concatenate(pairs, 1))
+        tables = [nodes[name] for name in self._factor_names(self._n_outputs())]
+        x = inputs.dense
+        if x is None:
+            assert inputs.columns is not None
+            pairs = [factors.fm_interaction(inputs.columns, inputs.values) for factors in tables]
+            return linear_score(nodes, inputs) + _side_by_side(pairs)
+        # In time linear in the number of columns.
+        pairs = [((x @ factors).square() - x.square() @ factors.square()).sum(axis=1) for factors in tables]
+        linear = self._linear_weight * (x @ nodes["linear"]) + nodes["bias"]
+        return linear + 0.5 * self._pair_weight * _side_by_side(pairs)
 
     @property
     def factors_(self) -> np.ndarray:
@@ -49,6 +75,9 @@ class _FactorizationMachine(SparseModel):
         return np.stack(factors) if len(factors) > 1 else factors[0] * self._output_scale() ** 0.5
 
     def _uncenter(self, values: dict[str, np.ndarray], center: np.ndarray) -> None:
+        values["linear"] *= self._linear_weight
+        for name in self._factor_names(self._n_outputs()):
+            values[name] *= self._pair_weight**0.5
         super()._uncenter(values, center)
         # <v_i, v_j> (x_i - c_i) (x_j - c_j), multiplied out and summed over the pairs.
         for k, name in enumerate(self._factor_names(self._n_outputs())):
@@ -57,14 +86,20 @@ class _FactorizationMachine(SparseModel):
             values["linear"][:, k] -= factors @ total - lengths * center
             values["bias"][0, k] += 0.5 * (total @ total - lengths @ center**2)
 
+    @classmethod
+    def _from_state(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
+        for name in ("_linear_weight", "_pair_weight"):
+            config["fitted"].setdefault(name, getattr(cls, name))
+        return super()._from_state(config, arrays)
 
-def _interaction(factors: ParameterNode, inputs: Inputs) -> Node:
-    """The sum over pairs of columns of the dot products of their factors, in time linear in the number of columns."""
-    x = inputs.dense
-    if x is None:
-        assert inputs.columns is not None
-        return factors.fm_interaction(inputs.columns, inputs.values)
-    return 0.5 * ((x @ factors).square() - x.square() @ factors.square()).sum(axis=1)
+
+def _pair_weight(n_rows: int, n_columns: int) -> float:
+    per_pair = 2 * n_rows / n_columns**2
+    return min(1.0, (1 + per_pair / MANY_PER_PAIR) / n_columns)
+
+
+def _side_by_side(scores: Sequence[Node]) -> Node:
+    return scores[0] if len(scores) == 1 else concatenate(scores, 1)
 
 
 class FactorizationMachineClassifier(_FactorizationMachine, Classifier):
@@ -81,7 +116,8 @@ class FactorizationMachineClassifier(_FactorizationMachine, Classifier):
     init_scale : float, default 0.05
         Standard deviation of what the factors start from.
     learning_rate : float or schedule, default 0.02
-        Step of the optimiser.
+        Step of the optimiser. Where X is an array, whose columns all take part in every score, their weights take steps
+        five times as large and pairs smaller ones, so that pairs explain what single columns don't.
     epochs, batch_size, optimizer, l2, l1, class_weight, standardize, early_stopping, \
 validation_fraction, patience, tol, warm_start, n_threads, random_state, verbose
         As in :class:`wyrm.models.LogisticRegression`.

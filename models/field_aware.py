@@ -7,7 +7,7 @@ import numpy as np
 
 from wyrm.leaf import ParameterNode
 from wyrm.models.factorization_machine import _FactorizationMachine
-from wyrm.models.field_rows import FieldRows, field_rows, is_field_rows
+from wyrm.models.field_rows import ONES, WEIGHTED, FieldRows, field_rows, is_field_rows
 from wyrm.models.inputs import Inputs
 from wyrm.models.linear import linear_parameters, linear_score
 from wyrm.models.settings import check_count
@@ -134,6 +134,27 @@ class _FieldAware(_FactorizationMachine):
         score = pairs[0] if len(pairs) == 1 else concatenate(pairs, 1)
         return score + (linear_score(nodes, inputs) if self.fit_linear else nodes["bias"])
 
+    def _score_one(self, x: Any, values: Any) -> np.ndarray:
+        self._check_fitted()
+        if self._column_fields is not None:
+            if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+                raise TypeError(
+                    f"{type(self).__name__}: expected the numbers of the columns that the row has, got an array of "
+                    f"{x.dtype}; of a row of a dense array give np.flatnonzero(row) and row[np.flatnonzero(row)]"
+                )
+            return super()._score_one(x, values)
+        if not isinstance(x, tuple) or len(x) != 2:
+            raise TypeError(
+                f"{type(self).__name__} was fitted to entries that name their fields: expected a row as a pair "
+                f"(columns, fields), got {type(x).__name__}"
+            )
+        columns, fields = x
+        if len(columns) != len(fields):
+            raise ValueError(f"expected a field for each column, {len(columns)} of them, got {len(fields)}")
+        if not len(columns) or (values is None and self._scaling.scale is None):
+            return self._network.score_one(ONES, columns, None, fields)
+        return self._network.score_one(WEIGHTED, columns, self._values_of_one(columns, values), fields)
+
     def _grow_fields(self, n_fields: int) -> None:
         """Room for more fields: a vector for each of them at the end of every row."""
         config, arrays = self._network.state()
@@ -182,7 +203,7 @@ class FieldAwareFactorizationMachineClassifier(_FieldAware, Classifier):
     ``(indices, fields, values)``, all of shape (n_samples, entries per sample), or ``(indices, fields, values,
     offsets)``, all flat, where sample i has the entries from ``offsets[i]`` to ``offsets[i + 1]``. It may be what
     :func:`wyrm.io.read_libffm` returns, values may be None where all are 1, and the fields of all samples alike may
-    be given once.
+    be given once. ``predict_proba_one((columns, fields), values)`` takes one such row.
 
     Parameters
     ----------

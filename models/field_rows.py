@@ -81,6 +81,11 @@ class FieldRows(SparseRows):
         return FieldRows(_matrix(data, indices, offsets, n_features), fields, n_fields, self.kind)
 
 
+# Rows of each form, for graphs that get a row's entries by hand.
+_NOTHING = scipy.sparse.csr_matrix((1, 1), dtype=np.float32), np.zeros(0, dtype=np.int32), 1
+ONES, WEIGHTED = FieldRows(*_NOTHING, "ones"), FieldRows(*_NOTHING, "weighted")
+
+
 def is_field_rows(X: Any) -> bool:
     """Whether X is a tuple of arrays, and so no matrix."""
     return isinstance(X, tuple) and bool(X) and not any(isinstance(part, tuple) for part in X)
@@ -126,9 +131,22 @@ def field_rows(X: Any, estimator: str) -> FieldRows:
     return FieldRows(matrix, np.ascontiguousarray(fields, dtype=np.int32), n_fields, kind)
 
 
+def _array(values: Any, name: str) -> np.ndarray:
+    if hasattr(values, "to_numpy"):
+        found: np.ndarray = values.to_numpy()
+        return found
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"X: expected {name} with as many entries in every row; where rows differ give (indices, fields, values, "
+            f"offsets) with all entries in one, sample i from offsets[i] to offsets[i + 1]"
+        ) from None
+
+
 def _integers(values: Any, name: str) -> np.ndarray:
     """Numbers that fit int32, in the shape they have."""
-    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    array = _array(values, name)
     if array.size == 0:
         return np.zeros(array.shape, dtype=np.int32)
     if array.dtype.kind not in "iu":
@@ -140,7 +158,7 @@ def _integers(values: Any, name: str) -> np.ndarray:
 
 
 def _numbers(values: Any) -> np.ndarray:
-    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    array = _array(values, "values")
     if array.dtype.kind not in "fiub":
         raise ValueError(f"X: expected values to be real numbers, got dtype {array.dtype}")
     return array if array.dtype.kind == "f" else array.astype(np.float64)

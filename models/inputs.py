@@ -81,9 +81,13 @@ class SparseRows:
         data = factors.of_entries(self.matrix.indices, self.matrix.data)[:, 0]
         return SparseRows(_canonical((data, self.matrix.indices, self.matrix.indptr), self.matrix.shape), "weighted")
 
-    def narrowed(self, n_features: int) -> "SparseRows":
-        """The rows without the columns from `n_features` on."""
-        return SparseRows(self.matrix[:, :n_features], self.kind)
+    def of_width(self, n_features: int) -> "SparseRows":
+        """The rows without the columns from `n_features` on, or with empty ones up to there."""
+        matrix = self.matrix
+        if n_features < self.n_features:
+            return SparseRows(matrix[:, :n_features], self.kind)
+        parts = (matrix.data, matrix.indices, matrix.indptr)
+        return SparseRows(_canonical(parts, (self.n_rows, n_features)), self.kind)
 
 
 class DenseRows:
@@ -145,14 +149,13 @@ def as_rows(X: Any, estimator: str) -> Rows:
     """X as rows, refused where it is no matrix of finite numbers with at least one row and one column."""
     if scipy.sparse.issparse(X):
         return sparse_rows(X, estimator)
-    array = X
     if not isinstance(X, np.ndarray):
         _refuse_categories(X)
-        array = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+    array = np.asarray(X.to_numpy() if hasattr(X, "to_numpy") else X)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {estimator} takes real numbers, got dtype {array.dtype}.")
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        array = array.astype(np.float64)
+        array = as_numbers(array, "X")
     if array.ndim < 2:
         what = "scalar" if array.ndim == 0 else f"{array.ndim}D"
         raise ValueError(
@@ -227,6 +230,15 @@ def _refuse_empty(shape: tuple[int, ...], estimator: str) -> None:
         raise ValueError(
             f"Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required by {estimator}."
         )
+
+
+def as_numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """An array of objects or the like as float64."""
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        advice = "; encode categories first, such as with wyrm.preprocessing.CategoryEncoder" if name == "X" else ""
+        raise type(error)(f"{name}: expected numbers, got dtype {array.dtype}: {error}{advice}") from None
 
 
 def _refuse_categories(X: Any) -> None:

@@ -143,10 +143,10 @@ class Network:
             finally:
                 trainer.n_threads, trainer.batch_size = before
 
-    def score_one(self, rows: Rows, columns: Any, values: Any) -> np.ndarray:
+    def score_one(self, rows: Rows, columns: Any, values: Any, fields: Any = None) -> np.ndarray:
         """The outputs for one row of the form of `rows`, float32 (1, n_outputs), by the shortest way.
 
-        Its values are (n, 1) for n columns, or (1, n) of a dense row. The engine checks columns and values.
+        Its values are (n, 1) for n columns, or (1, n) of a dense row. The engine checks columns, values and fields.
         """
         with self.lock:
             graph = self._graphs.get((rows.kind, False)) or self.graph(rows)
@@ -158,6 +158,8 @@ class Network:
                     inputs.values.set_value(values)
                 if inputs.columns is not None:
                     inputs.columns.set_value(columns)
+                if inputs.field is not None:
+                    inputs.field.set_value(fields)
             score.forward()
             return score.value
 

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from wyrm.leaf import IndexInputNode, InputNode
 from wyrm.models.base import SparseModel
+from wyrm.models.inputs import as_numbers
 from wyrm.models.sklearn import ClassifierMixin, RegressorMixin
 from wyrm.models.survey import Part
 from wyrm.nn.losses import logistic, sparse_categorical_crossentropy, squared_error
@@ -50,7 +51,7 @@ class Classifier(ClassifierMixin, SparseModel):
             if (y != np.floor(y)).any():
                 raise ValueError(
                     f"Unknown label type: continuous. {type(self).__name__} needs classes, got fractions such as "
-                    f"{y[y != np.floor(y)][0]!r}; for a target that is a number take a regressor"
+                    f"{y[y != np.floor(y)][0]:g}; for a target that is a number take a regressor"
                 )
         elif y.dtype.kind == "O":
             kinds = {type(label) for label in y.tolist()}
@@ -73,7 +74,8 @@ class Classifier(ClassifierMixin, SparseModel):
         classes = np.array(sorted(summary.weights), dtype=summary.dtype)
         if len(classes) < 2:
             raise ValueError(
-                f"{type(self).__name__}: the number of classes has to be greater than one; got {len(classes)} class"
+                f"{type(self).__name__}: the number of classes has to be greater than one; got {len(classes)} class: "
+                f"all of y is {classes.tolist()[0]!r}"
             )
         self.classes_ = classes
         self._factors = self._class_factors(summary)
@@ -162,7 +164,7 @@ class Classifier(ClassifierMixin, SparseModel):
 
         The first call sets what the columns' scale is, and later ones follow where values are seen that are more than
         twice as large. A sparse X may have columns that no earlier one had: the model grows. It then takes sparse
-        matrices of any larger width for predictions too, where columns that it has not seen count for nothing.
+        matrices of any width, where columns that it has not seen count for nothing in predictions.
 
         Parameters
         ----------
@@ -323,7 +325,7 @@ class Regressor(RegressorMixin, SparseModel):
     def _checked_targets(self, y: np.ndarray) -> np.ndarray:
         if y.dtype.kind in "mM":
             raise TypeError(f"y: expected numbers, got dtype {y.dtype}")
-        y = y.astype(np.float64)
+        y = as_numbers(y, "y")
         if not np.isfinite(y).all():
             raise ValueError(f"Input y contains {'NaN' if np.isnan(y).any() else 'infinity'}.")
         return y

@@ -76,7 +76,7 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
     compute_loss : bool, default False
         For gensim's scripts; the loss is always there, in :attr:`history`.
     callbacks : sequence, optional
-        For the training that `sentences` or `corpus_file` start, see :meth:`train`.
+        For all training that is not given others, see :meth:`train`. They are not saved with the model.
     max_final_vocab : int, optional
         Raises `min_count` until no more tokens than this are left.
     shrink_windows : bool, default True
@@ -179,6 +179,7 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         self.shrink_windows = shrink_windows
         self.shared_negatives = shared_negatives
         self.deterministic = deterministic
+        self.callbacks = tuple(callbacks)
         self.comment = comment
         self.history = History()
         self.corpus_count = 0
@@ -193,10 +194,10 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         self._vocabulary: Vocabulary | None = None
         self._counted: Counts | None = None
         if sentences is not None or corpus_file is not None:
-            self.fit(sentences, corpus_file=corpus_file, callbacks=callbacks)
+            self.fit(sentences, corpus_file=corpus_file)
 
     def fit(
-        self, corpus: Any = None, *, corpus_file: Any = None, callbacks: Iterable[Any] = (), verbose: int = 0
+        self, corpus: Any = None, *, corpus_file: Any = None, callbacks: Iterable[Any] | None = None, verbose: int = 0
     ) -> Self:
         """Build the vocabulary of a corpus and train on it.
 
@@ -232,7 +233,7 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         self.train(source, self.epochs, callbacks=callbacks, verbose=verbose)
         return self
 
-    def partial_fit(self, corpus: Any, *, callbacks: Iterable[Any] = (), verbose: int = 0) -> Self:
+    def partial_fit(self, corpus: Any, *, callbacks: Iterable[Any] | None = None, verbose: int = 0) -> Self:
         """Train once over some more text at the learning rate `alpha`, after adding its tokens to the vocabulary.
 
         Parameters
@@ -260,7 +261,7 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         start_alpha: float | None = None,
         end_alpha: float | None = None,
         compute_loss: bool | None = None,
-        callbacks: Iterable[Any] = (),
+        callbacks: Iterable[Any] | None = None,
         verbose: int = 0,
         resume: str | os.PathLike[str] | None = None,
         corpus_iterable: Any = None,
@@ -286,6 +287,7 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         callbacks : sequence, optional
             Callables and :class:`wyrm.callbacks.Callback`, which get the trainer after each epoch, or objects with
             gensim's ``on_epoch_begin``, ``on_epoch_end``, ``on_train_begin`` and ``on_train_end``, which get the model.
+            Default: those of the constructor.
         verbose : int, default 0
             1 shows progress.
         resume : path, optional
@@ -332,7 +334,8 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
             self.alpha if start_alpha is None else start_alpha, self.min_alpha if end_alpha is None else end_alpha
         )
         with closing(source.stream(self.wv.index_to_key)) as stream:
-            return self._train(graph, stream, epochs, rates, callbacks, verbose, resume)
+            hooks = self.callbacks if callbacks is None else callbacks
+            return self._train(graph, stream, epochs, rates, hooks, verbose, resume)
 
     def _train(
         self,

@@ -308,8 +308,7 @@ class Word2VecVocabulary:
     def _live_graph(self) -> WindowGraph:
         """The graph, over tables that have the vectors of `wv`, even if users gave it another matrix."""
         if self._graph is None or self._vocabulary is None:
-            reason = "" if self._vocabulary is None else f" (no token occurs {self._vocabulary.min_count} times)"
-            raise VocabularyError(f"you must first build vocabulary before training the model{reason}")
+            raise VocabularyError(f"you must first build vocabulary before training the model{self._why_empty()}")
         live = self._graph.tables.vectors.value
         if self.wv.vectors.__array_interface__ != live.__array_interface__:
             if self.wv.index_to_key != self._vocabulary.keys or self.wv.vectors.shape != live.shape:
@@ -320,6 +319,14 @@ class Word2VecVocabulary:
             live[:] = self.wv.vectors
             self.wv.vectors = live
         return self._graph
+
+    def _why_empty(self) -> str:
+        if self._vocabulary is None:
+            return ""
+        if not self.corpus_total_words:
+            return " (the corpus has no tokens)"
+        meanwhile = "" if self.max_vocab_size is None else f", with max_vocab_size={self.max_vocab_size} to count them"
+        return f" (no token occurs {self._vocabulary.min_count} times{meanwhile})"
 
     def _check(self) -> None:
         raise NotImplementedError

@@ -170,6 +170,33 @@ def test_standard_input(run):
     assert json.loads(done.stdout)["rows"] == 300
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs /dev/stdin")
+@pytest.mark.parametrize("path", ["-", "/dev/stdin"])
+@pytest.mark.parametrize("name", ["train.libsvm", "train.libsvm.gz", "train.libffm", "train.csv"])
+def test_pipes_are_read_once_and_whole(run, name, path):
+    model = "lr" if "libsvm" in name else "ffm"
+    content = Path(name).read_bytes()
+    label = ["--label", "bought"] if name.endswith("csv") else []
+
+    def piped(*words):
+        command = [sys.executable, "-m", "wyrm", *words, *label]
+        done = subprocess.run(command, input=content, capture_output=True, text=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert b": 800 rows," in piped("fit", model, path, "-o", "m", *FAST)
+    assert json.loads(piped("evaluate", "m", path, "--json"))["rows"] == 800
+    assert len(piped("predict", "m", path).splitlines()) == 800
+    status, _, err = run("fit", "lr", "-", "-o", "m", "--chunk-rows", "10")
+    assert status == 1 and "several times" in err
+
+
+def test_of_many_epochs_some_are_printed(run):
+    out = run("fit", "lr", "train.libsvm", "--epochs", "123")[1]
+    epochs = [int(line.split()[0]) for line in out.splitlines() if line[:5].strip().isdigit()]
+    assert epochs == [*range(1, 11), *range(20, 101, 10), 123]
+
+
 BAD_FILES = {
     "empty": b"",
     "no_number": b"1 1:x\n",

@@ -1,5 +1,11 @@
 """``wyrm word2vec``."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
@@ -47,3 +53,23 @@ def test_errors(text, tmp_path, capsys):
     assert "expected a folder" in capsys.readouterr().err
     assert main(["word2vec", str(text), "-o", str(tmp_path / "v"), *OPTIONS, "--min-count", "9999"]) == 1
     assert "no token occurs 9999 times" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) == signal.SIG_IGN, reason="a job in the background ignores Ctrl-C")
+def test_ctrl_c_keeps_the_vectors(text, tmp_path):
+    command = [sys.executable, "-m", "wyrm", "word2vec", text, "-o", tmp_path / "v.bin", *OPTIONS[:-1]]
+    with subprocess.Popen([*command, "--epochs", "100000000"], stderr=subprocess.PIPE) as process:
+        assert b"in the vocabulary" in process.stderr.readline()  # training is about to begin
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and b"interrupted; the vectors as they were then" in err
+    assert len(KeyedVectors.load_word2vec_format(tmp_path / "v.bin", binary=True)) == 8
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="needs /dev/stdin")
+def test_a_pipe_is_refused(text, tmp_path):
+    command = [sys.executable, "-m", "wyrm", "word2vec", "/dev/stdin", "-o", tmp_path / "v.bin", *OPTIONS]
+    done = subprocess.run(command, input=text.read_bytes(), capture_output=True)
+    assert done.returncode == 1 and b"/dev/stdin: expected a file, which can be read several times" in done.stderr

@@ -139,6 +139,28 @@ def test_chunks_early_stopping_and_held_out_data(problem):
         Classifier(**settings()).fit(lambda: iter([(flat, y), (as_csr(indices, values), y)]))
 
 
+def test_one_row_of_entries_that_name_their_fields(problem):
+    indices, fields, values, y = problem
+    regressor = Regressor(**settings()).fit((indices, fields, values), y == y[0])
+    model, ones = (Classifier(**settings()).fit((indices, fields, v), y) for v in (values, None))
+    for i in range(5):
+        row = indices[i : i + 1], fields, values[i : i + 1]
+        assert model.predict_proba_one((indices[i], fields), values[i]) == pytest.approx(model.predict_proba(row)[0, 1])
+        assert regressor.predict_one((indices[i], fields), values[i]) == pytest.approx(regressor.predict(row)[0])
+        assert ones.predict_proba_one((indices[i], fields)) == pytest.approx(ones.predict_proba((*row[:2], None))[0, 1])
+    with pytest.raises(TypeError, match=r"pair \(columns, fields\)"):
+        model.predict_proba_one(indices[0], values[0])
+    with pytest.raises(ValueError, match="a field for each column"):
+        model.predict_proba_one((indices[0], fields[1:]), values[0])
+    with pytest.raises(IndexError):
+        model.predict_proba_one((indices[0] + 1000, fields), values[0])
+    with pytest.raises(IndexError):
+        model.predict_proba_one((indices[0], np.asarray(fields) + 1000), values[0])
+    dense = Classifier(fields=np.arange(N_FIELDS), **settings()).fit(values, y)
+    with pytest.raises(TypeError, match="flatnonzero"):
+        dense.predict_proba_one(values[0])
+
+
 @pytest.mark.parametrize("entries", [True, False])
 def test_saved_models_are_the_same(problem, entries, tmp_path):
     indices, fields, values, y = problem
@@ -189,6 +211,7 @@ def test_what_is_refused(problem):
         (flat[:3], "no offsets"),
         ((flat[0], flat[1][1:], *flat[2:]), "one length"),
         ((indices, fields[1:], values), "one shape"),
+        (([[1, 2], [3]], fields, None), "where rows differ"),
         ((*flat[:3], flat[3][1:]), "rise from 0"),
         ((flat[0] - 1, *flat[1:]), "indices from 0"),
         ((flat[0], flat[1] - 1, *flat[2:]), "fields from 0"),

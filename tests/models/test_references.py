@@ -10,6 +10,7 @@ from estimators import WIDTH, N, make
 
 from wyrm.models import (
     FactorizationMachineClassifier,
+    FactorizationMachineRegressor,
     LinearRegression,
     LogisticRegression,
 )
@@ -53,6 +54,20 @@ def test_decay_under_sgd_is_the_penalty_of_ridge_regression(data):
     model = make(LinearRegression, optimizer="sgd", l2=l2, epochs=200, learning_rate=schedule, standardize=False)
     model.fit(x, y)
     np.testing.assert_allclose(model.coef_, exact, atol=0.01)
+
+
+@pytest.mark.parametrize("n_columns", [5, 20])
+def test_pairs_do_not_get_in_the_way_of_few_samples_that_are_linear(n_columns):
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(240, n_columns))
+    y = X @ rng.normal(size=n_columns) + 0.1 * rng.normal(size=240)
+    assert make(FactorizationMachineRegressor).fit(X[:40], y[:40]).score(X[40:], y[40:]) > 0.9
+
+
+def test_pairs_of_dense_columns_are_found_among_many_samples():
+    X = np.random.default_rng(7).normal(size=(4000, 8))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    assert make(FactorizationMachineClassifier).fit(X[:3000], y[:3000]).score(X[3000:], y[3000:]) > 0.95
 
 
 # --- Around ------------------------------------------------------------------------------------------------------

@@ -90,11 +90,15 @@ def test_odd_arguments_of_fit(cls, data):
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ValueError, match=r"column 'a' is category.*wyrm\.preprocessing"):
         make(cls).fit(pandas.DataFrame({"a": pandas.Categorical(["x", "y"])}), [0, 1])
+    with pytest.raises(ValueError, match=r"X: expected numbers, got dtype <U1.*'x'.*wyrm\.preprocessing"):
+        make(cls).fit(np.array([["x"], ["y"]]), [0, 1])
 
 
 @pytest.mark.parametrize("cls", [cls for cls in ALL if cls not in CLASSIFIERS])
 def test_targets_that_are_no_numbers_to_learn(cls, data):
     X, _ = data
+    with pytest.raises(ValueError, match=r"y: expected numbers, got dtype <U1.*'a'"):
+        make(cls).fit(X, ["a"] * N)
     for y, error in (
         (np.full(N, np.inf), ValueError),
         (np.arange(N) * 1e300, ValueError),

@@ -229,6 +229,33 @@ def test_callbacks_of_both_kinds():
     assert calls == ["train", "begin", 1, "begin", "trainer", 2, "trainer", "end"]
 
 
+def test_callbacks_of_the_constructor_are_for_all_training():
+    calls = []
+    made = model(epochs=2, callbacks=[lambda trainer: calls.append(1)]).fit(SENTENCES)
+    assert len(calls) == 2
+    made.train(SENTENCES, epochs=1)
+    made.partial_fit(SENTENCES)
+    assert len(calls) == 4
+    made.train(SENTENCES, epochs=1, callbacks=())
+    assert len(calls) == 4 and pickle.loads(pickle.dumps(made)).callbacks == ()
+    with pytest.raises(TypeError, match="callback"):
+        model(callbacks=[3]).fit(SENTENCES)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "options", "error", "words"),
+    [
+        ([], {}, RuntimeError, "the corpus has no tokens"),
+        ([["a", "b"]], {"min_count": 3}, RuntimeError, "no token occurs 3 times"),
+        ([[["a"], ["b"]]], {}, TypeError, "sequences of hashable tokens: unhashable"),
+        ([1, 2], {}, TypeError, "sequences of hashable tokens: 'int'"),
+    ],
+)
+def test_a_corpus_without_anything_to_learn(corpus, options, error, words):
+    with pytest.raises(error, match=words):
+        model(**options).fit(corpus)
+
+
 def test_predicted_words(caplog):
     trained = model(sg=0, alpha=0.1, epochs=10).fit(SENTENCES)
     found = trained.predict_output_word(["a0", "a1"], topn=8)

@@ -131,7 +131,7 @@ def test_rare_categories_count_as_unseen():
 
 def test_numbers_as_categories_are_one_whatever_their_type():
     encoder = CategoryEncoder(categorical="all").fit([[1], [2.5], [10**30], ["1"]])
-    assert encoder.get_feature_names_out().tolist() == ["x0=<unseen>", "x0=1", "x0=2.5", f"x0={10**30}", "x0=1"]
+    assert encoder.get_feature_names_out().tolist() == ["x0=<unseen>", "x0=1", "x0=2.5", f"x0={10**30}", "x0='1'"]
     X = encoder.transform([[1.0], [True], [np.int8(1)], ["1"], [np.float32(2.5)], [1e30], [3]])
     assert ids_of(X, encoder)[:, 0].tolist() == [1, 1, 1, 4, 2, 0, 0]
     large = np.array([2**64 - 1, 2**63, 5], np.uint64)
@@ -147,6 +147,20 @@ def test_every_nan_is_missing():
     assert ids_of(encoder.transform({"x": [pd.NA, pd.NaT, "a"]}), encoder)[:, 0].tolist() == [2, 2, 1]
     encoder = CategoryEncoder(categorical="all")
     assert ids_of(encoder.fit_transform(np.array([[np.nan], [1.0], [np.nan]])), encoder)[:, 0].tolist() == [2, 1, 2]
+
+
+def test_booleans_with_missing_values_are_categories():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    values = [True, None, False]
+    for frame in ({"x": values}, pd.DataFrame({"x": pd.array(values, "boolean")}), pl.DataFrame({"x": values})):
+        encoder = CategoryEncoder()
+        assert ids_of(encoder.fit_transform(frame), encoder)[:, 0].tolist() == [2, 3, 1]
+        assert ids_of(encoder.transform({"x": values}), encoder)[:, 0].tolist() == [2, 3, 1]
+
+
+def test_names_tell_categories_that_look_alike():
+    names = CategoryEncoder(categorical="all").fit({"x": ["<missing>", None, "1", 1, "a"]}).get_feature_names_out()
+    assert names.tolist() == ["x=<unseen>", "x=1", "x='1'", "x='<missing>'", "x=a", "x=<missing>"]
 
 
 def test_a_number_where_strings_were_seen_is_refused():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import lzma
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -15,10 +17,13 @@ import scipy.sparse
 from wyrm.cli.errors import UserError
 from wyrm.cli.tables import as_columns, as_targets, read_table, take_target
 from wyrm.io import iter_libffm, iter_libsvm, read_libffm, read_libsvm
-from wyrm.io.source import Source, open_source
+from wyrm.io.source import Rewound, Source, open_source
 from wyrm.preprocessing import CategoryEncoder
 
 CHUNK_ROWS = 65_536
+
+# What is looked at of a file to see what it is: of a pipe, more than a block of bzip2.
+LOOK, LOOK_AHEAD = 1 << 16, 1 << 20
 
 
 class Examples(NamedTuple):
@@ -58,13 +63,14 @@ class Reader:
         self._with_fields = with_fields
         self._regression = regression
         self._target_needed = target_needed
+        self._pipes: dict[str, tuple[bytes, Rewound]] = {}
         self.encoder = encoder
 
     def format_of(self, path: str) -> str:
         """libsvm, libffm or csv."""
         form: str = self._options.format
         if form == "auto":
-            form = "libsvm" if path == "-" else guess_format(path)
+            form = guess_format(io.BytesIO(self._pipe(path)[0]) if is_pipe(path) else path, path)
         if self._with_fields and form == "libsvm":
             raise UserError(
                 f"{path} has no fields, which a field-aware model needs: give a libffm file "
@@ -77,7 +83,7 @@ class Reader:
         form = self.format_of(path)
         if form == "csv":
             return self._table(path)
-        source = source_of(path)
+        source = self._source(path)
         read: Any = read_libffm(source) if form == "libffm" else read_libsvm(source, zero_based=True)
         found = self._examples(read)
         if found.X is None:
@@ -91,7 +97,7 @@ class Reader:
         if form == "csv":
             yield self._table(path)
             return
-        source = source_of(path)
+        source = self._source(path)
         parts: Any
         if form == "libffm":
             parts = iter_libffm(source, chunk_rows=rows)
@@ -99,6 +105,17 @@ class Reader:
             parts = iter_libsvm(source, chunk_rows=rows, zero_based=True)
         for part in parts:
             yield self._examples(part)
+
+    def _source(self, path: str) -> Source:
+        return self._pipe(path)[1] if is_pipe(path) else path
+
+    def _pipe(self, path: str) -> tuple[bytes, Rewound]:
+        """The beginning of what can be read only once, and the whole of it."""
+        if path not in self._pipes:
+            stream = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115
+            begin = stream.read(LOOK_AHEAD)
+            self._pipes[path] = begin, Rewound(begin, stream, "<stdin>" if path == "-" else path)
+        return self._pipes[path]
 
     def _examples(self, data: Any) -> Examples:
         y = data.y if self._regression else as_labels(data.y)
@@ -113,7 +130,7 @@ class Reader:
         return Examples(scipy.sparse.csr_matrix(parts, shape=(len(y), n_features)), y)
 
     def _table(self, path: str) -> Examples:
-        table = read_table(source_of(path), header=not self._options.no_header)
+        table = read_table(self._source(path), header=not self._options.no_header)
         target = take_target(table, self._options.label, path, needed=self._target_needed)
         if not table or not next(iter(table.values())):
             raise UserError(f"{path} has no {'rows' if table else 'columns beside the target'}")
@@ -144,9 +161,9 @@ class Reader:
         return CategoryEncoder(**{name: value for name, value in settings.items() if value is not None})
 
 
-def source_of(path: str) -> Source:
-    """A path, or the standard input for ``-``."""
-    return sys.stdin.buffer if path == "-" else path
+def is_pipe(path: str) -> bool:
+    """Whether a path is the standard input, ``-``, or something else that can be read only once."""
+    return path == "-" or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path))
 
 
 def as_labels(y: np.ndarray) -> np.ndarray:
@@ -156,15 +173,16 @@ def as_labels(y: np.ndarray) -> np.ndarray:
     return y
 
 
-def guess_format(path: str) -> str:
+def guess_format(source: Source, path: str) -> str:
     """What the first line with data looks like."""
-    with open_source(path) as (stream, _):
-        begin = bytearray()
+    begin = bytearray()
+    with open_source(source) as (stream, _):
         try:
-            while len(begin) < 1 << 16 and (more := stream.read((1 << 16) - len(begin))):
+            while len(begin) < LOOK and (more := stream.read(LOOK - len(begin))):
                 begin += more
         except (EOFError, zlib.error, lzma.LZMAError):
-            return "libsvm"  # whose reader says what is wrong, and where
+            if not begin:
+                return "libsvm"  # whose reader says what is wrong, and where
     for line in bytes(begin).splitlines():
         words = line.partition(b"#")[0].split()
         if not words:

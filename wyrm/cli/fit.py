@@ -32,7 +32,7 @@ from typing import Any
 import scipy.sparse
 
 import wyrm.io
-from wyrm.cli.data import Reader
+from wyrm.cli.data import Reader, is_pipe
 from wyrm.cli.errors import UserError
 from wyrm.cli.evaluate import Scores
 from wyrm.cli.models import Predictor, of_width
@@ -68,7 +68,7 @@ SETTINGS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=list(MODELS), metavar="MODEL", help="lr, linear, fm or ffm")
-    parser.add_argument("train", metavar="TRAIN", help="file to learn from")
+    parser.add_argument("train", metavar="TRAIN", help="file to learn from, or - for the standard input")
     parser.add_argument("--valid", metavar="FILE", help="file to watch the loss on")
     parser.add_argument("-o", "--output", metavar="FILE", help="where the model goes")
     parser.add_argument("--task", choices=("classification", "regression"), help="what fm and ffm predict")
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.model} is for {next(iter(MODELS[options.model]))} only; fm and ffm are for both")
     reader = Reader(options, with_fields=options.model == "ffm", regression=task == "regression")
     in_chunks = options.chunk_rows is not None
-    if in_chunks and (options.train == "-" or reader.format_of(options.train) == "csv"):
+    if in_chunks and (is_pipe(options.train) or reader.format_of(options.train) == "csv"):
         raise UserError("--chunk-rows goes through the file several times: give a libsvm or libffm file")
     if in_chunks and options.patience is not None and options.valid is None:
         raise UserError("--patience with --chunk-rows needs a file to watch the loss on: --valid FILE")
@@ -170,10 +170,13 @@ def _make_model(options: argparse.Namespace, task: str, encoder: CategoryEncoder
 def _report(model: Any, options: argparse.Namespace, seconds: float) -> None:
     history = model.history_
     watched = bool(history.validation_loss)
+    n = len(history.loss)
     if history.loss:
         column = f"  {'--valid' if options.valid else 'held out':>9}" if watched else ""
         print(f"{'epoch':>5}  {'loss':>9}{column}  rows/s")
     for i, loss in enumerate(history.loss):
+        if (i + 1) % 10 ** (len(str(i + 1)) - 1) and i not in (n - 1, history.best_epoch):
+            continue  # 1 to 10, then every tenth, every hundredth, and so on
         line = f"{i + 1:>5}  {loss:>9.5f}"
         if watched:
             line += f"  {history.validation_loss[i]:>9.5f}"

@@ -1,7 +1,7 @@
 """Learn vectors of words from text, and write them to a file.
 
 Text is UTF-8, a sentence to a line, words between whitespace; files may have any size and be compressed.  Parameters
-are those of wyrm.models.Word2Vec:
+are those of wyrm.models.Word2Vec.  Ctrl-C ends training and saves the vectors as they are then:
 
   wyrm word2vec corpus.txt -o vectors.bin
   wyrm word2vec 2023.txt.gz 2024.txt.gz -o vectors.txt --sg --size 300 --sample 1e-4
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     output = Path(options.output)
     form = options.format or FORMATS.get(output.suffix, "model")
     for path in options.corpus:
@@ -70,14 +70,22 @@ def run(options: argparse.Namespace) -> None:
         workers=options.threads,
     )
     corpus = [Path(path) for path in options.corpus]
+    interrupted = False
     try:
         model.build_vocab(corpus)
         if not options.quiet:
             print(f"{model.corpus_total_words:,} words, {len(model.wv):,} in the vocabulary", file=sys.stderr)
-        model.train(corpus, verbose=0 if options.quiet else 1)
+        try:
+            model.train(corpus, verbose=0 if options.quiet else 1)
+        except KeyboardInterrupt:
+            interrupted = True
     except RuntimeError as error:
         raise UserError(str(error)) from error
     if form == "model":
         model.save(output)
     else:
         model.wv.save_word2vec_format(output, binary=form == "binary")
+    if interrupted:
+        print(f"wyrm: interrupted; the vectors as they were then are in {output}", file=sys.stderr)
+        return 130
+    return 0

@@ -35,12 +35,21 @@ _COMPRESSED: list[tuple[str, re.Pattern[bytes], Callable[[Any], Any]]] = [
 ]
 
 
-class _Rewound(io.RawIOBase):
-    """A binary file whose first bytes have been read already, and are read once more."""
+class Rewound(io.RawIOBase):
+    """A binary file whose first bytes have been read already, and are read once more.
 
-    def __init__(self, begin: bytes, rest: BinaryFile) -> None:
+    Parameters
+    ----------
+    begin : bytes
+    rest : binary file
+    name : str, optional
+        What messages call it.
+    """
+
+    def __init__(self, begin: bytes, rest: BinaryFile, name: str = "<stream>") -> None:
         self._begin = begin
         self._rest = rest
+        self.name = name
 
     def readable(self) -> bool:
         return True
@@ -91,7 +100,7 @@ def open_source(path: Source) -> Iterator[tuple[Any, str]]:
         begin = b""
         while len(begin) < 6 and (more := _read(file, 6 - len(begin))):
             begin += more
-        content: Any = _Rewound(begin, file)
+        content: Any = Rewound(begin, file)
         found = ""
         for compression, magic, decompress in _COMPRESSED:
             if magic.match(begin):

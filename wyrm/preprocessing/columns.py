@@ -167,6 +167,8 @@ def _of_pandas(series: Any, what: str) -> Any:
         return Coded(series.cat.codes.to_numpy(), series.cat.categories.tolist())
     kind = getattr(series.dtype, "kind", "O")
     if kind in "iufb":
+        if not isinstance(series.dtype, np.dtype) and series.hasnans and kind == "b":
+            return series.to_numpy(dtype=object)
         if not isinstance(series.dtype, np.dtype) and series.hasnans:
             return series.to_numpy(dtype=np.float64, na_value=np.nan)  # an array of pandas's own
         return series.to_numpy(dtype=np.dtype(f"{kind}8") if kind != "b" else np.bool_)

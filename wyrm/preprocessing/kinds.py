@@ -143,7 +143,10 @@ class Categories:
             )
 
     def names(self, name: str) -> list[str]:
-        return [f"{name}={value}" for value in (UNSEEN, *self.values, *[MISSING] * self.has_missing)]
+        # Quotes tell "1" from 1, and a category called <missing> from what is.
+        plain = {str(value) for value in self.values if not isinstance(value, str)} | {UNSEEN, MISSING}
+        shown = (repr(value) if isinstance(value, str) and value in plain else value for value in self.values)
+        return [f"{name}={value}" for value in (UNSEEN, *shown, *[MISSING] * self.has_missing)]
 
     def state(self) -> dict[str, np.ndarray]:
         data, ends = pack_strings(category_text(value, "") for value in self.values)

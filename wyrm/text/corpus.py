@@ -62,6 +62,8 @@ class TextCorpus:
         self.paths = [os.fspath(path) for path in paths]
         for path in self.paths:
             check_source(path)
+            if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+                raise ValueError(f"{path}: expected a file, which can be read several times, got a pipe or a device")
         self.compressed = any(_compression(path) for path in self.paths)
 
     def count(self, max_size: int | None, n_threads: int | None) -> Counts:
@@ -159,7 +161,10 @@ class SequenceCorpus:
         self.sentences = sentences
 
     def count(self, max_size: int | None, n_threads: int | None) -> Counts:
-        counts, n_tokens, n_sentences = count_keys(self.sentences, max_size)
+        try:
+            counts, n_tokens, n_sentences = count_keys(self.sentences, max_size)
+        except TypeError as error:
+            raise TypeError(f"corpus: expected sentences that are sequences of hashable tokens: {error}") from error
         keys = list(counts)
         numbers = np.arange(len(keys), dtype=np.int64)
         values = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
