@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from wyrm.feeds.base import epoch_order
 from wyrm.feeds.sampling import Sampler
 
 N = 200_000
@@ -92,3 +93,20 @@ def test_uniform_draws_are_those_of_the_reference():
 def test_hostile_counts_are_refused(counts, power, error):
     with pytest.raises(error, match="Sampler"):
         Sampler(counts, power)
+
+
+@pytest.mark.parametrize("n", [1, 2, 1000, (1 << 21) - 1, 1 << 21, 2_345_678])
+def test_the_order_of_an_epoch_is_a_random_permutation(n):
+    """Few examples are shuffled whole, many in parts."""
+    order = epoch_order(n, 3, 1)
+    assert np.array_equal(np.sort(order), np.arange(n))
+    assert np.array_equal(order, epoch_order(n, 3, 1))
+    if n < 1000:
+        return
+    assert not np.array_equal(order, epoch_order(n, 3, 2))
+    assert not np.array_equal(order, epoch_order(n, 4, 1))
+    # Where examples of each sixteenth come to stand, and how far neighbours are apart.
+    cells = np.histogram2d(order, np.arange(n), bins=16)[0]
+    assert chisquare(cells.ravel()).pvalue > 1e-4
+    gaps = np.histogram(np.diff(order) % n, bins=64, range=(0, n))[0]
+    assert chisquare(gaps).pvalue > 1e-4
