@@ -389,8 +389,8 @@ class Trainer:
         if feed.n_examples >= 0:
             n_threads = max(1, min(n_threads, feed.n_examples // self.batch_size))
         sharded = kind == TRAIN and self._shards(feed)
-        if self.deterministic and kind == TRAIN and not sharded:
-            n_threads = 1
+        if self.deterministic and kind != PREDICT and not sharded:
+            n_threads = 1                        # the loss, too, that early stopping goes by
         workers = self._workers(root, feed, kind, control, N_SHARDS if sharded else n_threads, output)
         runners = self._reducers(workers, control, feed) if sharded else workers
         # What a feed draws at random is new in each pass of training, and always the same in others.

@@ -51,8 +51,8 @@ def test_deterministic_gives_the_same_bits_for_any_feed(kind, batch_size):
         parts = [machine.feed(1000, seed=seed) for seed in range(3)]
         feed = {"arrays": parts[0], "chunks": lambda: iter(parts), "one after the other": ConcatFeed(*parts)}[kind]
         trainer = wyrm.Trainer(machine.loss, SGD(0.05), n_threads, batch_size, seed=2, deterministic=True)
-        history = trainer.fit(feed, epochs=2)
-        return machine.values(), history.loss, history.examples
+        history = trainer.fit(feed, epochs=2, validation=machine.feed(3000, seed=9))
+        return machine.values(), history.loss + history.validation_loss, history.examples
 
     values, loss, examples = run(1)
     assert examples == [1000 if kind == "arrays" else 3000] * 2
