@@ -9,6 +9,8 @@ ctypedef struct index_t:
     const row_t* offsets         # [bags + 1]
     dim_t n, bags
     row_t high                   # the largest row, -1 when n == 0: checked against a table once per step
+    const row_t* ahead           # [n_ahead] rows that this list will hold next, as far as that is known
+    dim_t n_ahead
     const index_t* origin        # the list these rows stand for, whose they are under other numbers; NULL: their own
     bint distinct                # known that no row occurs twice
     uint64_t version             # changes with the content, never 0
@@ -19,6 +21,12 @@ ctypedef struct index_t:
     dim_t n_unique, capacity, n_buckets
     uint64_t slots_version
     int busy                     # taken by the tape that runs on it
+
+cdef enum takes_t:
+    # What gradients a step takes as products.
+    NONE = 0
+    OF_DISTINCT_ROWS = 1         # those of rows that occur once
+    ANY = 2
 
 ctypedef struct gradient_t:
     # The gradient of one parameter in one graph (or one replica): row-sparse, or dense when the graph uses it whole.
@@ -38,14 +46,14 @@ ctypedef struct gradient_t:
     float* dense                 # [rows, cols], or NULL; holds nothing unless it is touched
     bint dense_touched           # something was added since the last clear
     # Products that are not worked out, where the step to come takes them as they are.  They count beside the rows.
-    bint takes_products
+    takes_t takes_products
     products_t products                # n == 0: none; they point into the tape's arena and what a feed laid down
     int busy                     # taken by the tape that runs on it
 
 cdef int index_slots(index_t* index) noexcept nogil
 cdef void free_index(index_t* index) noexcept nogil
 cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil
-cdef products_t* lookup_products(gradient_t* gradient, const index_t* index) noexcept nogil
+cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once) noexcept nogil
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil
 cdef int use_dense(gradient_t* gradient) noexcept nogil
 cdef void open_dense(gradient_t* gradient) noexcept nogil

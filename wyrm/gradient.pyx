@@ -186,11 +186,17 @@ cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noex
     return 0
 
 
-cdef products_t* lookup_products(gradient_t* gradient, const index_t* index) noexcept nogil:
-    """Terms for the positions of `index`, to be completed; NULL where the gradient must be worked out."""
+cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once) noexcept nogil:
+    """Terms for the positions of `index`, to be completed; NULL where the gradient must be worked out.
+
+    `once`: they hold for rows that occur once only.
+    """
     cdef products_t* products = &gradient.products
-    if not gradient.takes_products or products.n > 0 or gradient.dense != NULL:
+    if gradient.takes_products == NONE or products.n > 0 or gradient.dense != NULL:
         return NULL
+    if (once or gradient.takes_products == OF_DISTINCT_ROWS) and not index.distinct:
+        if index_slots(index) < 0 or index.n_unique < index.n:
+            return NULL                          # where memory ran out, working it out will say so
     memset(products, 0, sizeof(products_t))
     products.rows = index.rows
     products.n = index.n

@@ -474,8 +474,8 @@ class Trainer:
             worker.kind = <work_kind> kind
             worker.summed = self.reduction == "sum"
             worker.sums = self._shards(feed)
-            worker.cursor = feed.cursor(replica, leaves, self.batch_size)
             replica.trains = kind == TRAIN
+            worker.cursor = feed.cursor(replica, leaves, self.batch_size)
             worker.cursor.stopped = &control.control.stop
             if kind == PREDICT:
                 worker.output = output

@@ -1,5 +1,6 @@
 cimport cython
 from wyrm.feeds.base cimport Cursor
+from wyrm.gradient cimport takes_t
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.table cimport dim_t
 from wyrm.optim.state cimport settings_t
@@ -52,6 +53,7 @@ cdef class Worker:
     cdef public object error     # an exception that stopped it, or None
 
     cdef int use(self, Optimizer optimizer, Plan plan) except -1
+    cdef takes_t takes(self, Plan plan, dim_t i) noexcept
     cdef void work(self) noexcept nogil
     cdef void sync(self, dim_t n) noexcept nogil
     cdef void set_rate(self) noexcept nogil

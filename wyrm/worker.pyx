@@ -6,10 +6,11 @@ storage of the parameters, where they race by design, and in the counters of con
 
 import numpy as np
 
-from wyrm.gradient cimport clear_gradient
+from wyrm.gradient cimport ANY, NONE, OF_DISTINCT_ROWS, clear_gradient
 from wyrm.instructions.program cimport OK, slot_t
-from wyrm.optim.state cimport hogwild_step_plain, set_learning_rate
+from wyrm.optim.state cimport hogwild_step_plain, hogwild_step_products, set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
+from wyrm.parameter cimport storage_t
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
 from wyrm.tape cimport tape_forward
 
@@ -63,9 +64,27 @@ cdef class Worker:
             plan.plan.targets[i].gradient = self.replica.gradients + i
             plan.plan.targets[i].storage = self.replica.storages + i
             clear_gradient(self.replica.gradients + i)       # of what a step that failed left there
-            self.replica.gradients[i].takes_products = not self.sums and plan.plan.step == hogwild_step_plain
+            self.replica.gradients[i].takes_products = self.takes(plan, i)
+        for i in range(self.replica.tape.n_indices):
+            self.replica.indices[i].n_ahead = 0              # of a feed that may be gone
         plan.plan.settings = &self.settings
         return 0
+
+    cdef takes_t takes(self, Plan plan, dim_t i) noexcept:
+        """Which gradients of a parameter may be left as products."""
+        cdef storage_t* storage = self.replica.storages + i
+        cdef dim_t k, readers = 0
+        if self.sums:
+            return NONE
+        if plan.plan.step == hogwild_step_plain:
+            return ANY
+        # The rule is not linear: a row must get its gradient as a whole, from one lookup, where it occurs once.
+        for k in range(self.replica.tape.n_code):
+            readers += self.replica.tape.code[k].gradient == self.replica.gradients + i
+        if (plan.plan.step == hogwild_step_products and readers == 1
+                and storage.state == storage.value + storage.cols):
+            return OF_DISTINCT_ROWS
+        return NONE
 
     def run(self):
         """Work until the epoch is over or somebody says stop; without the GIL."""

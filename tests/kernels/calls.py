@@ -81,8 +81,8 @@ class Kernels:
 
         class Products(Structure):
             _fields_ = (
-                [(name, c_void_p) for name in ("rows", "offsets", "weights", "source")]
-                + [(name, c_ssize_t) for name in ("n", "bags", "each", "stride")]
+                [(name, c_void_p) for name in ("rows", "offsets", "weights", "source", "slopes", "ahead", "map")]
+                + [(name, c_ssize_t) for name in ("n", "bags", "each", "stride", "n_ahead")]
                 + [("mean", c_int)]
             )
 
@@ -93,8 +93,15 @@ class Kernels:
                 + [(name, c_ssize_t) for name in ("n", "cols", "width")]
             )
 
+        class Hyper(Structure):
+            _fields_ = (
+                [(name, real) for name in ("learning_rate", "eps", "l1", "l2", "clip_low", "clip_high")]
+                + [("clip", c_int)]
+                + [(name, real) for name in ("gain1", "gain2", "adam_rate", "adam_eps", "beta")]
+            )
+
         self.Product, self.Bags, self.Slots, self.Fields = Product, Bags, Slots, Fields
-        self.Rows, self.Pairs, self.Products, self.Merge = Rows, Pairs, Products, Merge
+        self.Rows, self.Pairs, self.Products, self.Merge, self.Hyper = Rows, Pairs, Products, Merge, Hyper
         p, n, flag = c_void_p, c_ssize_t, c_int
         self.signatures = {
             "unary": (None, p, p, p, n),
@@ -117,7 +124,8 @@ class Kernels:
             "product": (None, p),
             "pair_dots": (None, p, p),
             "pair_dots_back": (None, p, p, p, p),
-            "sgd_products": (None, p, n, n, p, real),
+            "sgd_products": (None, p, n, n, p, p),
+            "adagrad_products": (None, p, n, n, p, p),
             "gather": (None, p, p),
             "scatter": (None, p, p, p),
             "bag": (None, p, p),
@@ -285,15 +293,21 @@ class Kernels:
             self.call("pair_dots_back", ctypes.byref(made[0]), db, dy, ctypes.byref(pairs))
         return out
 
-    def sgd_products(self, table, D, rows, source, rate, offsets=None, weights=None, mean=False, each=0):
-        rows, source = np.ascontiguousarray(rows, dtype=np.int32), self.array(source)
-        offsets = None if offsets is None else np.ascontiguousarray(offsets, dtype=np.int32)
-        weights = None if weights is None else self.array(weights)
-        made = self.Products(pointer(rows), pointer(offsets), pointer(weights), pointer(source), rows.size,
-                             len(source), each, source.shape[1], mean)  # fmt: skip
+    def products(self, name, table, D, rows, source, rate, offsets=None, weights=None, mean=False, each=0,
+                 slopes=None, eps=0, ahead=None, map=None):  # fmt: skip
+        rows, offsets, ahead, map = (
+            None if x is None else np.ascontiguousarray(x, dtype=np.int32) for x in (rows, offsets, ahead, map)
+        )
+        source = self.array(source)
+        weights, slopes = (None if x is None else self.array(x) for x in (weights, slopes))
+        made = self.Products(
+            *(pointer(x) for x in (rows, offsets, weights, source, slopes, ahead, map)), rows.size, len(source), each,
+            source.shape[1], 0 if ahead is None else ahead.size, mean,
+        )  # fmt: skip
+        hyper = self.Hyper(learning_rate=rate, eps=eps)
         with Guarded() as guard:
             out = guard(table, self.dtype)
-            self.call("sgd_products", out, out.shape[1], D, ctypes.byref(made), rate)
+            self.call(name, out, out.shape[1], D, ctypes.byref(made), ctypes.byref(hyper))
         return out
 
     # ---- lookups: table is [N, stride], of which the first D columns count ----

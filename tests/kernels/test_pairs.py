@@ -1,7 +1,6 @@
-"""Dot products of rows with rows, in blocks, and the updates that need no gradient."""
+"""Dot products of rows with rows, in blocks."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels.references import assert_close, normal
@@ -64,26 +63,3 @@ def test_gradients(k, sizes, looked_up, add, seed):
         da, db = k.pair_dots_back(pairs, dy, slots, values, both=False)
         assert_close(k, da, expected[0], terms[0], steps=64)
         assert np.isnan(db).all() if values[1] is None else (db == np.asarray(values[1], k.dtype)).all()
-
-
-@pytest.mark.parametrize("D", [1, 3, 8, 21])
-@pytest.mark.parametrize("mean", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("even", [False, True])
-def test_products_are_subtracted(k, D, mean, weighted, even):
-    """Rows that repeat, empty bags, and a table with something beside its values."""
-    rng = np.random.default_rng(D)
-    sizes = np.full(4, 3) if even else np.array([2, 0, 5, 1])
-    bag_of = np.repeat(np.arange(4), sizes)
-    rows = rng.integers(0, 4, sizes.sum())
-    table, source = normal(k, rng, (6, D + 2)), normal(k, rng, (4, D + 1))
-    weights = normal(k, rng, rows.size) if weighted else None
-    offsets = None if even else np.concatenate([[0], np.cumsum(sizes)])
-    found = k.sgd_products(table, D, rows, source, 0.25, offsets, weights, mean, 3 if even else 0)
-    factor = 0.25 * (np.ones(rows.size) if weights is None else np.asarray(weights, float))
-    factor /= sizes[bag_of] if mean else 1
-    step = factor[:, None] * np.asarray(source, float)[bag_of, :D]
-    expected, terms = np.array(table, float), np.abs(np.array(table, float))
-    np.subtract.at(expected[:, :D], rows, step)
-    np.add.at(terms[:, :D], rows, np.abs(step))
-    assert_close(k, found, expected, terms, steps=16)

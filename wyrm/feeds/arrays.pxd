@@ -56,6 +56,7 @@ cdef class ArrayCursor(Cursor):
     cdef target_t* targets
     cdef lookup_t* lookups
     cdef dim_t n_columns, n_dense, n_lookups
+    cdef bint looks_ahead        # rows of the next example are worth fetching
     cdef const int64_t* order
     cdef bint one_by_one         # the examples come singly, in their own order, and nothing is fetched ahead
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from libc.string cimport memcpy, memset
 from wyrm.feeds.base cimport address
-from wyrm.feeds.lookups cimport check_rows, fetch_rows
+from wyrm.feeds.lookups cimport check_rows
 from wyrm.gradient cimport index_t
+from wyrm.instructions.lookup cimport fetch_by_itself, fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
@@ -161,6 +162,9 @@ cdef class ArrayFeed(Feed):
                 check_rows(code, target.index, index, self.columns[i].high)
                 if (code.storage != NULL and code.index == target.index
                         and self.is_worth_fetching(self.columns + i, code.storage)):
+                    cursor.looks_ahead = True
+                    if replica.trains and batch_size == 1 and fetch_by_itself(code):
+                        continue
                     cursor.lookups[cursor.n_lookups].storage = code.storage
                     cursor.lookups[cursor.n_lookups].column = i
                     cursor.n_lookups += 1
@@ -274,7 +278,7 @@ cdef class ArrayCursor(Cursor):
         cdef dim_t n
         if self.at >= self.end:
             self.order = (<ArrayFeed> self.feed).order
-            self.one_by_one = self.batch_size == 1 and self.order == NULL and self.n_lookups == 0
+            self.one_by_one = self.batch_size == 1 and self.order == NULL and not self.looks_ahead
             if not self.take():
                 return 0
         self.first = self.at
@@ -319,8 +323,18 @@ cdef class ArrayCursor(Cursor):
                     wyrm_prefetch(column.rows + begin, (end - begin) * sizeof(row_t))
                     if column.values != NULL:
                         wyrm_prefetch(column.values + begin, (end - begin) * sizeof(float))
+        if not self.looks_ahead:
+            return
+        for i in range(self.n_dense, self.n_columns):
+            if self.targets[i].index != NULL:
+                self.targets[i].index.n_ahead = 0
         if place + 1 < self.end:
             example = self.example(place + 1)
+            for i in range(self.n_dense, self.n_columns):
+                if self.targets[i].index != NULL:
+                    extent(&begin, &end, self.columns + i, example)
+                    self.targets[i].index.ahead = self.columns[i].rows + begin
+                    self.targets[i].index.n_ahead = end - begin
             for i in range(self.n_lookups):
                 column = self.columns + self.lookups[i].column
                 extent(&begin, &end, column, example)

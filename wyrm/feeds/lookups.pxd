@@ -1,8 +1,7 @@
 from wyrm.gradient cimport index_t
+from wyrm.instructions.lookup cimport fetch_rows
 from wyrm.instructions.program cimport instruction_t
-from wyrm.kernels.dispatch cimport kernels
 from wyrm.kernels.table cimport dim_t, row_t
-from wyrm.memory cimport wyrm_prefetch_write
 from wyrm.parameter cimport storage_t
 from wyrm.replica cimport Replica
 
@@ -28,17 +27,6 @@ cdef inline void lay_bags(Lookups lookups, const row_t* rows, const row_t* offse
         index.high = lookups.high
         index.distinct = distinct
         index.version += 1
-
-cdef inline void fetch_rows(const storage_t* table, const row_t* rows, dim_t n, bint trains) noexcept nogil:
-    """Start fetching rows of a table, from where they are for this thread."""
-    cdef dim_t i
-    cdef row_t row
-    if not trains:
-        kernels.prefetch(table.value, table.stride, table.stride, rows, n)
-        return
-    for i in range(n):
-        row = rows[i] if table.map == NULL else table.map[rows[i]]
-        wyrm_prefetch_write(table.value + row * table.stride, table.stride * sizeof(float))
 
 cdef inline void fetch(Lookups lookups, const row_t* rows, dim_t n, bint trains) noexcept nogil:
     """Start fetching table rows that are soon looked up."""

@@ -166,21 +166,45 @@ cdef int bag(instruction_t* code) noexcept nogil:
     return status
 
 
+cdef inline products_t* open_products(instruction_t* code, const bags_t* bags, bint once) noexcept nogil:
+    """The products that the gradient may be left as; NULL: it is to be worked out."""
+    cdef products_t* products = NULL
+    # Weights that the step changes as well are no longer there when it comes to the products.
+    if code.a == NULL or code.a.grad == NULL:
+        products = lookup_products(code.gradient, code.index, once)
+    if products != NULL:
+        products.offsets = bags.offsets
+        products.bags = bags.bags
+        products.weights = bags.weights
+        products.stride = bags.D
+    if code.fetches and products != NULL:
+        products.ahead = code.index.ahead
+        products.n_ahead = code.index.n_ahead
+        products.map = code.storage.map
+    elif code.fetches:
+        fetch_rows(code.storage, code.index.ahead, code.index.n_ahead, True)
+    return products
+
+
+cdef bint fetch_by_itself(instruction_t* code) noexcept:
+    """Have a lookup fetch the rows that its index says are wanted next, if it can; whether it will."""
+    code.fetches = code.op.backward == bag_back or code.op.backward == fm_back
+    return code.fetches
+
+
 cdef int bag_back(instruction_t* code) noexcept nogil:
     cdef bags_t bags
     cdef slots_t slots
-    cdef products_t* products = lookup_products(code.gradient, code.index) if code.a == NULL else NULL
-    if products != NULL:
-        products.offsets = code.index.offsets
-        products.bags = code.index.bags
-        products.source = code.out.grad
-        products.stride = code.out.cols
-        products.mean = code.n[2] != 0
-        return OK
+    cdef products_t* products
     open_bags(&bags, code)
+    bags.mean = code.n[2] != 0
+    products = open_products(code, &bags, False)
+    if products != NULL:
+        products.source = code.out.grad
+        products.mean = bags.mean
+        return OK
     if lookup_slots(&slots, code.gradient, code.index) < 0:
         return OUT_OF_MEMORY
-    bags.mean = code.n[2] != 0
     kernels.bag_back(&slots, code.out.grad, &bags)
     if code.a != NULL and code.a.grad != NULL:
         bags.mean = code.n[0] != 0
@@ -210,7 +234,13 @@ cdef int fm(instruction_t* code) noexcept nogil:
 cdef int fm_back(instruction_t* code) noexcept nogil:
     cdef bags_t bags
     cdef slots_t slots
+    cdef products_t* products
     open_bags(&bags, code)
+    products = open_products(code, &bags, True)
+    if products != NULL:
+        products.source = code.scratch
+        products.slopes = code.out.grad
+        return OK
     if lookup_slots(&slots, code.gradient, code.index) < 0:
         return OUT_OF_MEMORY
     kernels.fm_back(&slots, code.out.grad, code.scratch, &bags)

@@ -75,7 +75,7 @@ cdef int pairs_back(instruction_t* code) noexcept nogil:
     open_pairs(&p, code)
     status = open_slots(&da, code.a, code.lookup_a, code.add_a)
     if status == OK and code.n[3] and p.M == 1:
-        products = lookup_products(code.lookup_b.gradient, code.lookup_b.index)
+        products = lookup_products(code.lookup_b.gradient, code.lookup_b.index, False)
     if products != NULL:
         products.bags, products.each = p.blocks, p.N
         products.weights = code.out.grad

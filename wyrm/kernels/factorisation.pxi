@@ -1,30 +1,40 @@
 # The pairwise term of a factorisation machine (Rendle, 2010), tiled like the bags in lookup.pxi.
 
-cdef inline vec_t fm_tile(real_t* sums, const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
-                          dim_t n, dim_t vectors, dim_t part, bint weighted) noexcept nogil:
-    # One bag, `vectors` vectors of columns: stores S, returns the lanes of |S|^2 - sum_i |w_i v_i|^2.
+cdef inlined fm_row(vec_t* s, vec_t* q, const real_t* row, real_t weight, dim_t vectors, dim_t part,
+                    bint weighted) noexcept nogil:
+    cdef vec_t v
+    cdef dim_t k
+    for k in range(vectors):
+        v = vec_load_lanes(row + k * LANES, part if k + 1 == vectors else 0)
+        if weighted:
+            v = vec_mul(vec_set1(weight), v)
+        s[k] = vec_add(s[k], v)
+        q[k] = vec_fma(v, v, q[k])
+
+
+cdef inlined fm_tile(vec_t* pairs, real_t* sums, const real_t* table, dim_t stride, const row_t* rows,
+                     const real_t* weights, dim_t n, dim_t vectors, dim_t part, bint weighted) noexcept nogil:
+    # One bag, `vectors` vectors of columns: stores S, adds the lanes of |S|^2 - sum_i |w_i v_i|^2.  Up to two vectors are
+    # summed twice over, even positions and odd ones: an addition would wait for the one before.
     cdef vec_t s[4]
     cdef vec_t q[4]
-    cdef vec_t w, v, result = vec_zero()
-    cdef const real_t* row
-    cdef dim_t i, k
-    for k in range(vectors):
+    cdef dim_t i = 0, k, other = 2 if vectors <= 2 else 0
+    for k in range(4):
         s[k] = vec_zero()
         q[k] = vec_zero()
-    for i in range(n):
-        row = table + rows[i] * stride
-        if weighted:
-            w = vec_set1(weights[i])
-        for k in range(vectors):
-            v = vec_load_lanes(row + k * LANES, part if k + 1 == vectors else 0)
-            if weighted:
-                v = vec_mul(w, v)
-            s[k] = vec_add(s[k], v)
-            q[k] = vec_fma(v, v, q[k])
+    while i + 2 <= n:
+        fm_row(s, q, table + rows[i] * stride, weights[i] if weighted else 1, vectors, part, weighted)
+        fm_row(s + other, q + other, table + rows[i + 1] * stride, weights[i + 1] if weighted else 1, vectors, part,
+               weighted)
+        i += 2
+    if i < n:
+        fm_row(s, q, table + rows[i] * stride, weights[i] if weighted else 1, vectors, part, weighted)
     for k in range(vectors):
+        if other:
+            s[k] = vec_add(s[k], s[k + other])
+            q[k] = vec_add(q[k], q[k + other])
         vec_put_lanes(sums + k * LANES, s[k], part if k + 1 == vectors else 0, False)
-        result = vec_add(result, vec_sub(vec_mul(s[k], s[k]), q[k]))
-    return result
+        pairs[0] = vec_add(pairs[0], vec_sub(vec_mul(s[k], s[k]), q[k]))
 
 
 cdef inlined fm_of(real_t* y, real_t* sums, const bags_t* b, dim_t D, bint weighted) noexcept nogil:
@@ -41,20 +51,19 @@ cdef inlined fm_of(real_t* y, real_t* sums, const bags_t* b, dim_t D, bint weigh
         table = b.table
         c = 0
         while c + 4 * LANES <= D:
-            pairs = vec_add(pairs,
-                            fm_tile(sums, table + c, b.stride, rows, weights, n, 4, 0, weighted))
+            fm_tile(&pairs, sums, table + c, b.stride, rows, weights, n, 4, 0, weighted)
             sums += 4 * LANES
             c += 4 * LANES
         table += c
         part = (D - c) % LANES
         if D - c > 3 * LANES:
-            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 4, part, weighted))
+            fm_tile(&pairs, sums, table, b.stride, rows, weights, n, 4, part, weighted)
         elif D - c > 2 * LANES:
-            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 3, part, weighted))
+            fm_tile(&pairs, sums, table, b.stride, rows, weights, n, 3, part, weighted)
         elif D - c > LANES:
-            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 2, part, weighted))
+            fm_tile(&pairs, sums, table, b.stride, rows, weights, n, 2, part, weighted)
         elif D - c > 0:
-            pairs = vec_add(pairs, fm_tile(sums, table, b.stride, rows, weights, n, 1, part, weighted))
+            fm_tile(&pairs, sums, table, b.stride, rows, weights, n, 1, part, weighted)
         sums += D - c
         y[j] = <real_t>0.5 * vec_sum(pairs)
 

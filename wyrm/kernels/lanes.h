@@ -29,6 +29,58 @@ WYRM_INLINE vec_t vec_permute(vec_t v, ivec_t at) {
 #endif
 }
 
+/* Pairs of neighbours: lane i of a, b is p[rows[i] * stride] and the element behind it. */
+#if WYRM_SSE || WYRM_AVX2
+WYRM_INLINE __m128 wyrm_load_two(const float* first, const float* second) {
+    __m128 low = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)first));
+    return _mm_loadh_pi(low, (const __m64*)second);
+}
+#endif
+WYRM_INLINE void vec_load_pairs(vec_t* a, vec_t* b, const WYRM_REAL* p, const int32_t* rows, ptrdiff_t stride) {
+#define WYRM_TWO(i) wyrm_load_two(p + rows[i] * stride, p + rows[i + 1] * stride)
+#if WYRM_AVX2
+    __m256 low = _mm256_set_m128(WYRM_TWO(4), WYRM_TWO(0)), high = _mm256_set_m128(WYRM_TWO(6), WYRM_TWO(2));
+    *a = _mm256_shuffle_ps(low, high, 0x88);
+    *b = _mm256_shuffle_ps(low, high, 0xdd);
+#elif WYRM_SSE
+    __m128 low = WYRM_TWO(0), high = WYRM_TWO(2);
+    *a = _mm_shuffle_ps(low, high, 0x88);
+    *b = _mm_shuffle_ps(low, high, 0xdd);
+#else
+    WYRM_REAL first[LANES], second[LANES];
+    int i;
+    for (i = 0; i < LANES; i++) {
+        first[i] = p[rows[i] * stride];
+        second[i] = p[rows[i] * stride + 1];
+    }
+    *a = vec_load(first);
+    *b = vec_load(second);
+#endif
+#undef WYRM_TWO
+}
+WYRM_INLINE void vec_store_pairs(WYRM_REAL* p, const int32_t* rows, ptrdiff_t stride, vec_t a, vec_t b) {
+#define WYRM_TWO(i, v) \
+    _mm_storel_pi((__m64*)(p + rows[i] * stride), v), _mm_storeh_pi((__m64*)(p + rows[i + 1] * stride), v)
+#if WYRM_AVX2
+    __m256 low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);
+    WYRM_TWO(0, _mm256_castps256_ps128(low));
+    WYRM_TWO(2, _mm256_castps256_ps128(high));
+    WYRM_TWO(4, _mm256_extractf128_ps(low, 1));
+    WYRM_TWO(6, _mm256_extractf128_ps(high, 1));
+#elif WYRM_SSE
+    __m128 low = _mm_unpacklo_ps(a, b), high = _mm_unpackhi_ps(a, b);
+    WYRM_TWO(0, low);
+    WYRM_TWO(2, high);
+#else
+    int i;
+    for (i = 0; i < LANES; i++) {
+        p[rows[i] * stride] = LANE(a, i);
+        p[rows[i] * stride + 1] = LANE(b, i);
+    }
+#endif
+#undef WYRM_TWO
+}
+
 /* The first halves of a and of b, and the second halves: what two rows exchange in a transposition by blocks. */
 WYRM_INLINE vec_t vec_join_low(vec_t a, vec_t b) {
 #if WYRM_AVX512

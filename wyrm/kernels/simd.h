@@ -238,6 +238,17 @@ WYRM_INLINE void vec_prefetch(const void* p) {
 #endif
 }
 
+/* The same for a line that will be written (memory.h says why in assembly). */
+WYRM_INLINE void vec_prefetch_write(const void* p) {
+#if WYRM_NATIVE_VECTORS && defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char*)p));
+#elif WYRM_NATIVE_VECTORS
+    __builtin_prefetch(p, 1, 3);
+#else
+    vec_prefetch(p);
+#endif
+}
+
 /* ---- arithmetic -------------------------------------------------------------------------------------------- */
 
 WYRM_INLINE vec_t vec_add(vec_t a, vec_t b) WYRM_BODY(vec_t, a + b, LANE(a, i) + LANE(b, i))

@@ -23,6 +23,7 @@ cdef extern from "simd.h" nogil:
     vec_t vec_set1(real_t x)
     vec_t vec_zero()
     void vec_prefetch(const void* p)
+    void vec_prefetch_write(const void* p)
 
     vec_t vec_load_lanes(const real_t* p, dim_t part)    # all lanes when part is 0
     void vec_put(real_t* p, vec_t v, bint add)           # store or add
@@ -73,6 +74,9 @@ cdef extern from "lanes.h" nogil:
     vec_t vec_permute(vec_t v, ivec_t at)                # lane i becomes lane at[i]
     vec_t vec_join_low(vec_t a, vec_t b)                 # the first halves of a and of b
     vec_t vec_join_high(vec_t a, vec_t b)                # the second halves
+    # Lane i of a, b: p[rows[i] * stride] and the element behind it.
+    void vec_load_pairs(vec_t* a, vec_t* b, const real_t* p, const row_t* rows, dim_t stride)
+    void vec_store_pairs(real_t* p, const row_t* rows, dim_t stride, vec_t a, vec_t b)
     real_t vec_sum(vec_t v)
     real_t vec_largest(vec_t v)
     # The sums of four vectors each, stored to p and q or added there.

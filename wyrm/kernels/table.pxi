@@ -80,13 +80,17 @@ ctypedef struct update_t:
     dim_t n, D
 
 ctypedef struct products_t:
-    # A gradient as products: row rows[i] has weights[i] times the source of its bag, and rows may repeat.
+    # A gradient as products: row rows[i] has weights[i] times the source of its bag, and rows may repeat.  With slopes, it
+    # is that of fm: slopes[j] weights[i] (source - weights[i] value[rows[i]]), and rows are distinct.
     const row_t* rows            # [n]
     const row_t* offsets         # bag j holds positions offsets[j] to offsets[j + 1]; NULL: `each` positions
     const real_t* weights        # [n], or NULL for all ones
     const real_t* source         # [bags, D], rows `stride` elements apart
-    dim_t n, bags, each, stride
-    bint mean                    # divide the source by the bag's number of rows
+    const real_t* slopes         # [bags], or NULL
+    const row_t* ahead           # [n_ahead] rows of the same table that are wanted next, to be fetched meanwhile ...
+    const row_t* map             # ... from row map[ahead[i]]; NULL: from row ahead[i]
+    dim_t n, bags, each, stride, n_ahead
+    bint mean                    # divide the source by the bag's number of rows; not with slopes
 
 ctypedef struct merge_t:
     # Rows of a table that threads share, and a thread's copies of them: `cols` values, `width` floats of state.
@@ -151,6 +155,7 @@ ctypedef void (*binary_back_fn)(real_t* dx, const real_t* dy, const real_t* a, c
                                 dim_t a_step, dim_t b_step, dim_t n, bint add) noexcept nogil
 ctypedef void (*loss_fn)(real_t* loss, real_t* slope, const real_t* y_hat, const real_t* y, dim_t n) noexcept nogil
 ctypedef void (*update_fn)(const update_t* u, const hyper_t* h) noexcept nogil
+ctypedef void (*products_fn)(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil
 
 ctypedef struct kernels_t:
     # Elementwise.  unary[CLIP] reads attr[0] = low and attr[1] = high; the others ignore attr (may be NULL).
@@ -208,10 +213,11 @@ ctypedef struct kernels_t:
     loss_fn loss[N_LOSS]
     # Updates.  Lock-free: in a Hogwild run several threads race on value and state by design.
     update_fn sgd_rows
-    void (*sgd_products)(real_t* value, dim_t stride, dim_t D, const products_t* t, real_t rate) noexcept nogil
     update_fn adagrad_rows
     update_fn adam_rows
     update_fn ftrl_rows
+    products_fn sgd_products
+    products_fn adagrad_products
     # Bring rows (which may repeat) to the state after the step `now` stands for; rows already there stay as they are.
     void (*catch_up_decay)(const update_t* u, const decay_clock_t* clock,
                            double decay, double shrinkage) noexcept nogil

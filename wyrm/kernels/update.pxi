@@ -167,52 +167,6 @@ cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
         sgd_dim(flat, h, flat.D, True)
 
 
-cdef inline void sgd_numbers(real_t* value, dim_t stride, const products_t* t, dim_t first, dim_t end,
-                             real_t step) noexcept nogil:
-    """Of rows of one number, those of a bag."""
-    cdef dim_t i
-    cdef const row_t* rows = t.rows
-    cdef const real_t* weights = t.weights
-    if weights == NULL:
-        for i in range(first, end):
-            value[rows[i] * stride] -= step
-    else:
-        for i in range(first, end):
-            value[rows[i] * stride] -= step * weights[i]
-
-
-cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* t, real_t rate) noexcept nogil:
-    """value[rows[i]] -= rate weights[i] source[bag of i], divided by the bag's number of rows if t.mean.
-
-    Plain: without clip, l1 or l2. Position by position, so rows may repeat.
-    """
-    cdef dim_t j, i, first, end, d, part = D % LANES
-    cdef const real_t* source = t.source
-    cdef real_t* row
-    cdef real_t factor
-    cdef vec_t x
-    for j in range(t.bags):
-        first, end = j * t.each, j * t.each + t.each
-        if t.offsets != NULL:
-            first, end = t.offsets[j], t.offsets[j + 1]
-        factor = rate / <real_t>(end - first) if t.mean and end > first else rate
-        if D == 1:
-            sgd_numbers(value, stride, t, first, end, factor * source[0])
-            source += t.stride
-            continue
-        for i in range(first, end):
-            row = value + t.rows[i] * stride
-            x = vec_set1(factor * t.weights[i] if t.weights != NULL else factor)
-            d = 0
-            while d + LANES <= D:
-                vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
-                d += LANES
-            if part:
-                vec_store_part(row + d, vec_fnma(x, vec_load_part(source + d, part), vec_load_part(row + d, part)),
-                               part)
-        source += t.stride
-
-
 # --- Adagrad -------------------------------------------------------------------------------------------------------
 #
 # step = lr grad / (sqrt(accum) + eps).  A square root and a division take most of the time of a model whose rows are
@@ -220,20 +174,26 @@ cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* t
 # instead, by the Newton step y (3 - accum y^2) / 2, and eps / sqrt(accum), at most 2^-12, enters as eps y: the error is
 # that of two or three roundings.  Gradients of zero move nothing, whatever accum is.
 
+cdef inline vec_t adagrad_estimate(vec_t w, vec_t accum, vec_t g, const vectors_t* c) noexcept nogil:
+    # w after the step, where accum >= (4096 eps)^2 in all lanes.
+    cdef vec_t y = vec_rsqrt_estimate(accum)
+    return vec_fnma(vec_mul(vec_mul(c.half_rate, g), y), vec_fnma(vec_fma(accum, y, c.twice_eps), y, c.three), w)
+
+
+cdef inline vec_t adagrad_moved(vec_t w, vec_t accum, vec_t g, const vectors_t* c) noexcept nogil:
+    if ESTIMATES and often(not vec_any(ivec_andnot(vec_less(accum, c.floor), vec_equal(g, vec_zero())))):
+        return adagrad_estimate(w, vec_max(c.floor, accum), g, c)
+    return vec_sub(w, vec_div(vec_mul(c.rate, g), vec_add(vec_sqrt(accum), c.eps)))
+
+
 cdef inline vec_t adagrad_vector(vec_t w, vec_t* accum, vec_t g, const vectors_t* c, bint plain) noexcept nogil:
-    cdef vec_t a, y
+    cdef vec_t before = w
     if not plain and c.clip:
         g = clipped(g, c)
-    a = accum[0] = vec_fma(g, g, accum[0])
-    if ESTIMATES and often(not vec_any(ivec_andnot(vec_less(a, c.floor), vec_equal(g, vec_zero())))):
-        a = vec_max(c.floor, a)
-        y = vec_rsqrt_estimate(a)
-        g = vec_mul(vec_mul(vec_mul(c.half_rate, g), y), vec_fnma(vec_fma(a, y, c.twice_eps), y, c.three))
-    else:
-        g = vec_div(vec_mul(c.rate, g), vec_add(vec_sqrt(a), c.eps))
+    accum[0] = vec_fma(g, g, accum[0])
+    w = adagrad_moved(w, accum[0], g, c)
     if not plain and c.decays:
-        g = vec_fma(c.decay, w, g)
-    w = vec_sub(w, g)
+        w = vec_fnma(c.decay, before, w)
     if not plain and c.shrinks:
         w = soft(w, c.shrinkage)
     return w

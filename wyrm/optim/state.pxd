@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 from wyrm.gradient cimport gradient_t
-from wyrm.kernels.table cimport decay_clock_t, dim_t, hyper_t, moment_clock_t, row_t, update_fn
+from wyrm.kernels.table cimport decay_clock_t, dim_t, hyper_t, moment_clock_t, products_fn, row_t, update_fn
 from wyrm.parameter cimport HogwildParameter, storage_t
 
 ctypedef struct settings_t:
@@ -23,6 +23,7 @@ ctypedef struct target_t:
     gradient_t* gradient
     clock_t* clock               # NULL: rows never miss anything
     update_fn update
+    products_fn update_products
 
 ctypedef void (*step_fn)(const target_t* target, const settings_t* settings) noexcept nogil
 
@@ -43,6 +44,7 @@ cdef class RowState:
     cdef int make_tables(self, dim_t rows, double beta1, double beta2, double eps) except -1
 
 cdef void hogwild_step(const target_t* target, const settings_t* settings) noexcept nogil
+cdef void hogwild_step_products(const target_t* target, const settings_t* settings) noexcept nogil
 cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil
 cdef void hogwild_step_decay(const target_t* target, const settings_t* settings) noexcept nogil
 cdef void hogwild_step_moments(const target_t* target, const settings_t* settings) noexcept nogil

@@ -76,17 +76,25 @@ cdef void hogwild_step(const target_t* target, const settings_t* settings) noexc
     clear_gradient(gradient)
 
 
+cdef void hogwild_step_products(const target_t* target, const settings_t* settings) noexcept nogil:
+    """hogwild_step without clip, l1 or l2, where gradients may have been left as products."""
+    cdef gradient_t* gradient = target.gradient
+    if gradient.products.n:
+        target.update_products(target.storage.value, target.storage.stride, target.storage.cols, &gradient.products,
+                               &settings.hyper)
+        gradient.products.n = 0
+    if gradient.n or gradient.dense_touched:
+        hogwild_step(target, settings)
+
+
 cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil:
-    """hogwild_step of SGD without clip, l1 or l2; a single number, such as a bias, is updated on the spot."""
+    """The same of SGD; a single number, such as a bias, is updated on the spot."""
     cdef gradient_t* gradient = target.gradient
     if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
         target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]
         gradient.dense_touched = False
         return
-    if gradient.products.n:
-        kernels.sgd_products(target.storage.value, target.storage.stride, target.storage.cols, &gradient.products,
-                             settings.hyper.learning_rate)
-    hogwild_step(target, settings)
+    hogwild_step_products(target, settings)
 
 
 # --- Decay and shrinkage: SGD, Adagrad -----------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport ParameterNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.optim.state cimport (
-    hogwild_step, hogwild_step_decay, hogwild_step_moments, hogwild_step_plain, set_learning_rate,
+    hogwild_step, hogwild_step_decay, hogwild_step_moments, hogwild_step_plain, hogwild_step_products,
+    set_learning_rate,
 )
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_take
 
@@ -145,6 +146,8 @@ cdef class Optimizer:
             self.step_fn = hogwild_step_decay
         elif rule == "SGD" and not self.settings.hyper.clip:
             self.step_fn = hogwild_step_plain
+        elif rule == "Adagrad" and not self.settings.hyper.clip:
+            self.step_fn = hogwild_step_products
         else:
             self.step_fn = hogwild_step
         self.learning_rate = learning_rate
@@ -301,9 +304,9 @@ cdef class Optimizer:
             target.gradient = NULL
             target.clock = NULL if state is None else &state.clock
             if self.rule == "SGD":
-                target.update = kernels.sgd_rows
+                target.update, target.update_products = kernels.sgd_rows, kernels.sgd_products
             elif self.rule == "Adagrad":
-                target.update = kernels.adagrad_rows
+                target.update, target.update_products = kernels.adagrad_rows, kernels.adagrad_products
             elif self.rule == "Adam":
                 target.update = kernels.adam_rows
             else:

@@ -1,0 +1,233 @@
+# Updates by gradients that were left as products (products_t): one pass over the rows, and no gradient is written.
+#
+# Plain: without clip, l1 or l2.  Rows are worked through in tiles like the bags in lookup.pxi.  While one is at work, one
+# that is wanted next is on its way into the cache.
+
+
+cdef enum:
+    LINE = 64 // sizeof(real_t)          # elements in a cache line
+
+
+cdef inlined fetch_row(const real_t* row, dim_t stride) noexcept nogil:
+    # A row and what lies beside it.
+    cdef dim_t d = 2 * LINE
+    vec_prefetch_write(row)
+    if stride > LINE:
+        vec_prefetch_write(row + LINE)
+    while d < stride:
+        vec_prefetch_write(row + d)
+        d += LINE
+    if stride % LINE and stride > LINE:
+        vec_prefetch_write(row + stride - 1)
+
+
+cdef inlined fetch_ahead(const real_t* value, dim_t stride, const products_t* p, dim_t first, dim_t end) noexcept nogil:
+    # Locals: the compiler must expect that a store changes *p.
+    cdef const row_t* ahead = p.ahead
+    cdef const row_t* map = p.map
+    cdef dim_t i
+    end = min(end, p.n_ahead)
+    if map == NULL:
+        for i in range(first, end):
+            fetch_row(value + ahead[i] * stride, stride)
+    else:
+        for i in range(first, end):
+            fetch_row(value + map[ahead[i]] * stride, stride)
+
+
+cdef inline void bag_at(dim_t* first, dim_t* end, const products_t* p, dim_t j) noexcept nogil:
+    if p.offsets != NULL:
+        first[0], end[0] = p.offsets[j], p.offsets[j + 1]
+    else:
+        first[0], end[0] = j * p.each, j * p.each + p.each
+
+
+cdef inlined product_tile(real_t* value, dim_t stride, dim_t D, const products_t* p, dim_t first, dim_t end,
+                          const real_t* source, real_t scale, const vectors_t* c, dim_t at, dim_t vectors, dim_t part,
+                          bint weighted, bint own, bint adagrad) noexcept nogil:
+    # One bag: `vectors` vectors of columns from `at` on, and `part` columns more.
+    cdef vec_t s[4]
+    cdef vec_t w[4]
+    cdef vec_t g[4]
+    cdef vec_t a[4]
+    cdef vec_t s_part, w_part, g_part, a_part, least, x = vec_set1(1), scale_of = vec_set1(scale)
+    cdef const row_t* rows = p.rows
+    cdef const real_t* weights = p.weights
+    cdef real_t* row
+    cdef dim_t i, k
+    cdef const row_t* ahead = p.ahead
+    cdef const row_t* map = p.map
+    cdef dim_t n_ahead = p.n_ahead if at == 0 else 0
+    for k in range(vectors):
+        s[k] = vec_load(source + at + k * LANES)
+    s_part = vec_load_part(source + at + vectors * LANES, part)
+    for i in range(first, end):
+        if i < n_ahead:
+            fetch_row(value + (ahead[i] if map == NULL else map[ahead[i]]) * stride, stride)
+        row = value + rows[i] * stride + at
+        if weighted:
+            x = vec_set1(weights[i])
+            scale_of = vec_set1(scale * weights[i])
+        for k in range(vectors):
+            w[k] = vec_load(row + k * LANES)
+            g[k] = vec_sub(s[k], vec_mul(x, w[k]) if weighted else w[k]) if own else s[k]
+            if not adagrad:
+                vec_store(row + k * LANES, vec_fnma(scale_of, g[k], w[k]))
+        if adagrad and vectors:
+            for k in range(vectors):
+                g[k] = vec_mul(scale_of, g[k])
+                a[k] = vec_fma(g[k], g[k], vec_load(row + D + k * LANES))
+                vec_store(row + D + k * LANES, a[k])
+                least = vec_min(a[k], least) if k else a[k]
+            if ESTIMATES and often(not vec_any(vec_less(least, c.floor))):
+                for k in range(vectors):
+                    vec_store(row + k * LANES, adagrad_estimate(w[k], a[k], g[k], c))
+            else:
+                for k in range(vectors):
+                    vec_store(row + k * LANES, adagrad_moved(w[k], a[k], g[k], c))
+        if part:
+            row += vectors * LANES
+            w_part = vec_load_part(row, part)
+            g_part = vec_sub(s_part, vec_mul(x, w_part) if weighted else w_part) if own else s_part
+            if adagrad:
+                a_part = vec_load_part(row + D, part)
+                w_part = adagrad_vector(w_part, &a_part, vec_mul(scale_of, g_part), c, True)
+                vec_store_part(row + D, a_part, part)
+            else:
+                w_part = vec_fnma(scale_of, g_part, w_part)
+            vec_store_part(row, w_part, part)
+
+
+cdef inlined products_of(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h,
+                         bint weighted, bint own, bint adagrad) noexcept nogil:
+    cdef vectors_t c
+    cdef dim_t j, first, end, at, part = D % LANES
+    cdef const real_t* source = p.source
+    cdef real_t scale
+    load_settings(&c, h)
+    for j in range(p.bags):
+        bag_at(&first, &end, p, j)
+        scale = 1 if adagrad else h.learning_rate
+        if own:
+            scale *= p.slopes[j]
+        elif p.mean and end > first:
+            scale /= <real_t>(end - first)
+        at = 0
+        while at + 4 * LANES <= D:
+            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 4, 0, weighted, own, adagrad)
+            at += 4 * LANES
+        if D - at >= 3 * LANES:
+            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 3, part, weighted, own, adagrad)
+        elif D - at >= 2 * LANES:
+            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 2, part, weighted, own, adagrad)
+        elif D - at >= LANES:
+            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 1, part, weighted, own, adagrad)
+        elif part:
+            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 0, part, weighted, own, adagrad)
+        source += p.stride
+
+
+cdef inlined products_any(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h,
+                          bint own, bint adagrad) noexcept nogil:
+    if p.weights == NULL:
+        products_of(value, stride, D, p, h, False, own, adagrad)
+    else:
+        products_of(value, stride, D, p, h, True, own, adagrad)
+
+
+cdef inline void sgd_numbers(real_t* value, dim_t stride, const products_t* p, dim_t first, dim_t end,
+                             real_t step) noexcept nogil:
+    """Of rows of one number, those of a bag."""
+    cdef dim_t i
+    cdef const row_t* rows = p.rows
+    cdef const real_t* weights = p.weights
+    if weights == NULL:
+        for i in range(first, end):
+            value[rows[i] * stride] -= step
+    else:
+        for i in range(first, end):
+            value[rows[i] * stride] -= step * weights[i]
+
+
+cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil:
+    """value[rows[i]] -= lr times the gradient of position i.  Rows may repeat unless there are slopes."""
+    cdef dim_t j, i, first, end, d, part = D % LANES
+    cdef const real_t* source = p.source
+    cdef real_t* row
+    cdef real_t factor
+    cdef vec_t x
+    if p.slopes != NULL:
+        products_any(value, stride, D, p, h, True, False)
+        fetch_ahead(value, stride, p, p.n, p.n_ahead)
+        return
+    for j in range(p.bags):
+        bag_at(&first, &end, p, j)
+        fetch_ahead(value, stride, p, first, end)
+        factor = h.learning_rate / <real_t>(end - first) if p.mean and end > first else h.learning_rate
+        if D == 1:
+            sgd_numbers(value, stride, p, first, end, factor * source[0])
+            source += p.stride
+            continue
+        for i in range(first, end):
+            row = value + p.rows[i] * stride
+            x = vec_set1(factor * p.weights[i] if p.weights != NULL else factor)
+            d = 0
+            while d + LANES <= D:
+                vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
+                d += LANES
+            if part:
+                vec_store_part(row + d, vec_fnma(x, vec_load_part(source + d, part), vec_load_part(row + d, part)),
+                               part)
+        source += p.stride
+    fetch_ahead(value, stride, p, p.n, p.n_ahead)
+
+
+# Rows of one element and its sum of squares, LANES of them at a time.
+
+cdef inlined adagrad_numbers(real_t* value, dim_t stride, const products_t* p, const hyper_t* h) noexcept nogil:
+    cdef vectors_t c
+    cdef dim_t j, i, k, n, first, end
+    cdef real_t scale
+    cdef vec_t w, a, g
+    cdef const row_t* rows
+    cdef row_t last_rows[LANES]
+    cdef real_t last_weights[LANES]
+    load_settings(&c, h)
+    for j in range(p.bags):
+        bag_at(&first, &end, p, j)
+        scale = p.source[j * p.stride]
+        if p.mean and end > first:
+            scale /= <real_t>(end - first)
+        g = vec_set1(scale)
+        i = first
+        while i < end:
+            n = min(end - i, <dim_t> LANES)
+            rows = p.rows + i
+            fetch_ahead(value, stride, p, i, i + n)
+            if p.weights != NULL and n == LANES:
+                g = vec_mul(vec_set1(scale), vec_load(p.weights + i))
+            if n < LANES:                # its last row stands for the missing ones
+                for k in range(LANES):
+                    last_rows[k] = rows[min(k, n - 1)]
+                rows = last_rows
+                if p.weights != NULL:
+                    for k in range(LANES):
+                        last_weights[k] = p.weights[i + min(k, n - 1)]
+                    g = vec_mul(vec_set1(scale), vec_load(last_weights))
+            vec_load_pairs(&w, &a, value, rows, stride)
+            w = adagrad_vector(w, &a, g, &c, True)
+            vec_store_pairs(value, rows, stride, w, a)
+            i += LANES
+
+
+cdef void adagrad_products(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil:
+    """As adagrad_rows, of distinct rows, each with its sums of squares behind it."""
+    if p.slopes != NULL:
+        products_any(value, stride, D, p, h, True, True)
+    elif D == 1 and stride == 2:
+        adagrad_numbers(value, 2, p, h)
+    elif D == 1:
+        adagrad_numbers(value, stride, p, h)
+    else:
+        products_any(value, stride, D, p, h, False, True)
+    fetch_ahead(value, stride, p, p.n, p.n_ahead)
