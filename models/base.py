@@ -276,7 +276,8 @@ class SparseModel(BaseEstimator):
             self._scaling.follow(part.rows, self.n_features_in_)
         self._open = not self._scaling.dense
         weighted = part.weight is not None or self._has_class_weights()
-        trainer = self._trainer(self._scaled(part.rows), weighted, part.rows.n_rows, part.rows.n_entries)
+        like = self._scaled(part.rows.take(slice(0, 1)))
+        trainer = self._trainer(like, weighted, part.rows.n_rows, part.rows.n_entries)
         # Shuffled here, by what is saved with the model: a reloaded one goes on in the same way.
         part = _taken(part, np.random.default_rng(self._seed + self.n_iter_).permutation(part.rows.n_rows))
         loss = trainer.partial_fit(self._feed(part, weighted))
