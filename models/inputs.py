@@ -32,13 +32,13 @@ class Inputs(NamedTuple):
 
 
 class SparseRows:
-    """Rows of a canonical CSR matrix with float32 values.
+    """Rows of a canonical CSR matrix.
 
     Attributes
     ----------
     matrix : csr_matrix
     kind : str
-        "ones" where every value is one, so that no graph has to multiply by them; else "weighted".
+        "ones" where every value is one, so that no graph has to multiply by them; else "weighted", with float32 values.
     """
 
     dense = False
@@ -196,7 +196,8 @@ def sparse_rows(X: Any, estimator: str) -> SparseRows:
     ones, finite = value_kinds(data)
     if not finite:
         refuse_not_finite(data, "X")
-    data = np.ascontiguousarray(data, dtype=np.float32)
+    if not ones:
+        data = np.ascontiguousarray(data, dtype=np.float32)
     return SparseRows(_canonical((data, indices, matrix.indptr), matrix.shape), "ones" if ones else "weighted")
 
 
@@ -209,15 +210,16 @@ def _canonical(parts: Any, shape: Any) -> Any:
 def _refuse_damaged(matrix: Any) -> None:
     """Refuse a CSR matrix whose own arrays contradict each other, before compiled code walks them."""
     indptr, indices = matrix.indptr, matrix.indices
-    if len(indptr) != matrix.shape[0] + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+    if len(indptr) != matrix.shape[0] + 1 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         raise ValueError("X: expected a CSR matrix with an indptr that rises from 0, one entry more than rows")
     if indptr[-1] > min(len(indices), len(matrix.data)):
         raise ValueError(
             f"X: expected a CSR matrix with as many indices and values as its indptr says, {indptr[-1]}, "
             f"got {len(indices)} and {len(matrix.data)}"
         )
-    low, high = index_range(indices) if len(indices) else (0, 0)
-    if low < 0 or high >= matrix.shape[1]:
+    # Negative ones are the largest of all without a sign.
+    if len(indices) and int(indices.view(f"u{indices.dtype.itemsize}").max()) >= matrix.shape[1]:
+        low, high = index_range(indices)
         raise ValueError(f"X: expected column indices from 0 to {matrix.shape[1] - 1}, got {low} to {high}")
 
 

@@ -35,7 +35,7 @@ def as_rows(indices, what, most=MAX_ROW):
         raise TypeError(
             f"{named(what)}: expected integer indices, got dtype {array.dtype} from {type(indices).__name__}"
         )
-    if array.min() < 0 or array.max() > MAX_ROW:
+    if array.min() < 0 or (array.dtype != np.int32 and array.max() > MAX_ROW):
         at = int(np.argmax((array < 0) | (array > MAX_ROW)))
         refuse_row_number(array.ravel()[at], at, what)
     return np.ascontiguousarray(array, dtype=np.int32)

@@ -129,7 +129,7 @@ def as_rows(what, values):
 def as_starts(what, offsets, n):
     """Offsets that cut n indices into runs, as int64."""
     starts = np.ascontiguousarray(offsets, dtype=np.int64)
-    if starts.ndim != 1 or len(starts) < 1 or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 0).any():
+    if starts.ndim != 1 or len(starts) < 1 or starts[0] != 0 or starts[-1] != n or (starts[1:] < starts[:-1]).any():
         raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n}")
     return starts
 

@@ -14,8 +14,8 @@ cdef inlined fm_row(vec_t* s, vec_t* q, const real_t* row, real_t weight, dim_t 
 
 cdef inlined fm_tile(vec_t* pairs, real_t* sums, const real_t* table, dim_t stride, const row_t* rows,
                      const real_t* weights, dim_t n, dim_t vectors, dim_t part, bint weighted) noexcept nogil:
-    # One bag, `vectors` vectors of columns: stores S, adds the lanes of |S|^2 - sum_i |w_i v_i|^2.  Up to two vectors are
-    # summed twice over, even positions and odd ones: an addition would wait for the one before.
+    # One bag, `vectors` vectors of columns: stores S, adds the lanes of |S|^2 - sum_i |w_i v_i|^2.  Up to two vectors
+    # are summed twice over, even positions and odd ones: an addition would wait for the one before.
     cdef vec_t s[4]
     cdef vec_t q[4]
     cdef dim_t i = 0, k, other = 2 if vectors <= 2 else 0

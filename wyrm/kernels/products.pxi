@@ -1,7 +1,7 @@
 # Updates by gradients that were left as products (products_t): one pass over the rows, and no gradient is written.
 #
-# Plain: without clip, l1 or l2.  Rows are worked through in tiles like the bags in lookup.pxi.  While one is at work, one
-# that is wanted next is on its way into the cache.
+# Plain: without clip, l1 or l2.  Rows are worked through in tiles like the bags in lookup.pxi.  While one is at work,
+# one that is wanted next is on its way into the cache.
 
 
 cdef enum:

@@ -80,8 +80,8 @@ ctypedef struct update_t:
     dim_t n, D
 
 ctypedef struct products_t:
-    # A gradient as products: row rows[i] has weights[i] times the source of its bag, and rows may repeat.  With slopes, it
-    # is that of fm: slopes[j] weights[i] (source - weights[i] value[rows[i]]), and rows are distinct.
+    # A gradient as products: row rows[i] has weights[i] times the source of its bag, and rows may repeat.  With slopes,
+    # it is that of fm: slopes[j] weights[i] (source - weights[i] value[rows[i]]), and rows are distinct.
     const row_t* rows            # [n]
     const row_t* offsets         # bag j holds positions offsets[j] to offsets[j + 1]; NULL: `each` positions
     const real_t* weights        # [n], or NULL for all ones
