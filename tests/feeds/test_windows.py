@@ -289,10 +289,14 @@ def test_batches_of_several_windows_are_refused():
         wyrm.Trainer(graph.loss, SGD(0.1), batch_size=8).fit(WindowFeed(TOKENS, **graph.nodes))
 
 
-def test_deterministic_training_is_refused():
-    graph = Windows(N_TOKENS)
-    with pytest.raises(TypeError, match="WindowFeed"):
-        wyrm.Trainer(graph.loss, SGD(0.1), deterministic=True).fit(WindowFeed(TOKENS, **graph.nodes))
+def test_deterministic_training_gives_the_same_bits_for_any_number_of_threads():
+    def run(n_threads):
+        graph = Windows(N_TOKENS)
+        feed = WindowFeed(TOKENS, **graph.nodes)
+        history = wyrm.Trainer(graph.loss, SGD(0.1), n_threads, seed=3, deterministic=True).fit(feed, epochs=2)
+        return graph.inputs.value.tobytes(), graph.outputs.value.tobytes(), history.loss
+
+    assert run(1) == run(3)
 
 
 @pytest.mark.parametrize(
