@@ -11,7 +11,6 @@ import numpy as np
 from wyrm.models.vector_evaluation import Section, evaluate_analogies, evaluate_pairs
 from wyrm.models.vector_plot import plot_vectors
 from wyrm.models.vector_queries import VectorQueries
-from wyrm.models.vector_table import as_list
 from wyrm.models.word_movers import transport_cost
 
 
@@ -191,5 +190,5 @@ class KeyedVectors(VectorQueries):
         KeyError
             If a key is not there.
         """
-        names = self.index_to_key[:50] if keys is None else list(dict.fromkeys(as_list(keys)))
+        names = self.index_to_key[:50] if keys is None else list(dict.fromkeys(self._listed(keys)))
         return plot_vectors(names, self[names] if names else np.empty((0, self.vector_size)), ax, annotate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import warnings
 from contextlib import suppress
@@ -268,11 +269,14 @@ class VectorFiles(VectorTable):
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         self.allocate_vecattrs()
-        texts, ends = pack_strings(str(key) for key in self.index_to_key)
+        others = [(i, key) for i, key in enumerate(self.index_to_key) if not isinstance(key, str)]
+        keys = list(self.index_to_key)
+        for i, key in others:
+            keys[i] = _literal(key)
+        texts, ends = pack_strings(keys)
         arrays = {"vectors": self.vectors, "keys": texts, "key_ends": ends}
-        numbers = [i for i, key in enumerate(self.index_to_key) if not isinstance(key, str)]
-        if numbers:
-            arrays["number_keys"] = np.array(numbers, np.int64)
+        if others:
+            arrays["number_keys"] = np.array([i for i, _ in others], np.int64)
         objects = {}
         for name, values in self.expandos.items():
             if values.dtype == object:
@@ -285,7 +289,7 @@ class VectorFiles(VectorTable):
     def _from_state(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> Self:
         keys: list[Any] = unpack_strings(arrays["keys"], arrays["key_ends"])
         for i in arrays.get("number_keys", np.empty(0, np.int64)).tolist():
-            keys[i] = int(keys[i])
+            keys[i] = _of_literal(keys[i])
         attributes = {}
         for name in config["attributes"]:
             if name in config["objects"]:
@@ -293,6 +297,29 @@ class VectorFiles(VectorTable):
             else:
                 attributes[name] = arrays[f"attribute.{name}"]
         return cls.from_arrays(keys, arrays["vectors"], **attributes)
+
+
+def _literal(key: Any) -> str:
+    """A key that is no string as Python writes it: a number, bytes, None, or a tuple of these and of strings."""
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return str(int(key))
+    text = repr(key.item() if isinstance(key, np.generic) else key)
+    try:
+        known = _of_literal(text) == key
+    except ValueError:
+        known = False
+    if not known:
+        raise TypeError(f"save: expected keys that are strings, numbers, bytes or tuples of these, got {key!r}")
+    return text
+
+
+def _of_literal(text: str) -> Any:
+    if text.lstrip("-").isdigit():
+        return int(text)
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, RecursionError):
+        raise ValueError(f"expected a key, found {text[:40]!r}") from None
 
 
 def _first_of_each(keys: list[str], vectors: np.ndarray, name: str) -> tuple[list[str], np.ndarray]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from wyrm.models.nearest import products, top_cosines, top_products
 from wyrm.models.vector_files import VectorFiles
-from wyrm.models.vector_table import KEY_TYPES, as_list, inverse_or_zero, norms_of
+from wyrm.models.vector_table import inverse_or_zero, norms_of
 
 Neighbours = list[tuple[Any, float]]
 
@@ -54,7 +54,7 @@ class VectorQueries(VectorFiles):
         KeyError
             If a key is not there and `ignore_missing` is false.
         """
-        names = as_list(keys)
+        names = self._listed(keys)
         if not names:
             raise ValueError("cannot compute the mean of no keys")
         factors = np.ones(len(names)) if weights is None else np.asarray(weights, np.float64)
@@ -88,13 +88,13 @@ class VectorQueries(VectorFiles):
 
     def _unit_of(self, key_or_vector: Any) -> np.ndarray:
         """Of length 1; a vector that is so already stays bit for bit, so it gives what its key gives."""
-        if isinstance(key_or_vector, KEY_TYPES):
+        if self._is_key(key_or_vector):
             return self.get_vector(key_or_vector, norm=True)
         vector = self._as_vector(key_or_vector)
         return vector if abs(np.linalg.norm(vector) - 1) < 1e-6 else _unit(vector)
 
     def _vector_of(self, key_or_vector: Any) -> np.ndarray:
-        if isinstance(key_or_vector, KEY_TYPES):
+        if self._is_key(key_or_vector):
             return self.get_vector(key_or_vector)
         return self._as_vector(key_or_vector)
 
@@ -143,8 +143,8 @@ class VectorQueries(VectorFiles):
             return []
         terms, weights = [], []
         for sign, given in ((1.0, positive), (-1.0, negative)):
-            for item in as_list(given):
-                term, weight = item if isinstance(item, tuple) else (item, sign)
+            for item in self._listed(given):
+                term, weight = item if isinstance(item, tuple) and not self._is_key(item) else (item, sign)
                 terms.append(term)
                 weights.append(weight)
         if not terms:
@@ -155,7 +155,7 @@ class VectorQueries(VectorFiles):
         rows = self._rows(clip_start, clip_end, restrict_vocab)
         if topn is None:
             return self._cosines(mean, rows)
-        given = {self.get_index(term) for term in terms if isinstance(term, KEY_TYPES)}
+        given = {self.get_index(term) for term in terms if self._is_key(term)}
         return self._nearest(mean[np.newaxis], [given], topn, rows)[0]
 
     def most_similar_batch(
@@ -207,9 +207,9 @@ class VectorQueries(VectorFiles):
                 )
             vectors, given = queries.astype(np.float32), [set()] * len(queries)
         else:
-            names = as_list(queries)
+            names = self._listed(queries)
             vectors = np.array([self._vector_of(name) for name in names], np.float32).reshape(-1, self.vector_size)
-            given = [{self.get_index(name)} if isinstance(name, KEY_TYPES) else set() for name in names]
+            given = [{self.get_index(name)} if self._is_key(name) else set() for name in names]
         vectors *= inverse_or_zero(norms_of(vectors))[:, np.newaxis]
         return self._nearest(vectors, given, topn, self._rows(clip_start, clip_end, restrict_vocab))
 
@@ -274,10 +274,10 @@ class VectorQueries(VectorFiles):
         """
         if topn is not None and topn < 1:
             return []
-        over, under = as_list(positive), as_list(negative)
+        over, under = self._listed(positive), self._listed(negative)
         if not over:
             raise ValueError("expected a positive key or vector, got none")
-        given = {self.get_index(term) for term in (*over, *under) if isinstance(term, KEY_TYPES)}
+        given = {self.get_index(term) for term in (*over, *under) if self._is_key(term)}
         sides = [[self._unit_of(term) for term in terms] for terms in (over, under)]
         rows = self._rows(0, None, restrict_vocab)
         if topn is None:

@@ -12,15 +12,6 @@ from numpy.typing import ArrayLike, DTypeLike
 KEY_TYPES = (str, int, np.integer)
 
 
-def as_list(keys: Any) -> list[Any]:
-    """One key or vector, or several of them, as a list; None is none."""
-    if keys is None:
-        return []
-    if isinstance(keys, KEY_TYPES) or (isinstance(keys, np.ndarray) and keys.ndim == 1 and keys.dtype.kind in "fiu"):
-        return [keys]
-    return list(keys)
-
-
 def inverse_or_zero(norms: np.ndarray) -> np.ndarray:
     """1 / norms in float32, and 0 where a norm is 0: a vector without a direction is similar to none."""
     inverse = np.zeros(norms.shape, np.float32)
@@ -212,9 +203,26 @@ class VectorTable:
 
     def __getitem__(self, key_or_keys: Any) -> np.ndarray:
         """The vector of a key, read-only, or an array of those of several keys."""
-        if isinstance(key_or_keys, KEY_TYPES):
+        if self._is_key(key_or_keys):
             return self.get_vector(key_or_keys)
         return self._vectors[[self.get_index(key) for key in key_or_keys]]
+
+    def _is_key(self, item: Any) -> bool:
+        """Whether something is a key, and no vector and no sequence of keys; a tuple may be one that is known."""
+        if isinstance(item, KEY_TYPES):
+            return True
+        try:
+            return not isinstance(item, np.ndarray) and item in self.key_to_index
+        except TypeError:  # it has no hash, or holds what has none
+            return False
+
+    def _listed(self, keys: Any) -> list[Any]:
+        """One key or vector, or several of them, as a list; None is none."""
+        if keys is None:
+            return []
+        if self._is_key(keys) or (isinstance(keys, np.ndarray) and keys.ndim == 1 and keys.dtype.kind in "fiu"):
+            return [keys]
+        return list(keys)
 
     def fill_norms(self, force: bool = False) -> None:
         """Compute `norms`, the lengths of all vectors, where they are not known or `force` is true."""
@@ -276,9 +284,9 @@ class VectorTable:
         ValueError
             If the shapes don't fit or a number is not finite; nothing is added then.
         """
-        names = as_list(keys)
+        names = self._listed(keys)
         vectors = np.asarray(weights, self._vectors.dtype)
-        if isinstance(keys, KEY_TYPES) and vectors.ndim == 1:
+        if len(names) == 1 and vectors.ndim == 1 and names[0] is keys:
             vectors = vectors[np.newaxis]
         if vectors.size == 0:
             vectors = vectors.reshape(-1, self.vector_size)

@@ -14,8 +14,10 @@ from estimators import (
 )
 
 from wyrm.models import (
+    KeyedVectors,
     LinearRegression,
     LogisticRegression,
+    Word2Vec,
 )
 from wyrm.optim import LinearDecay
 
@@ -74,3 +76,19 @@ def test_schedules_and_class_weights_are_saved(data, tmp_path):
     model.set_params(learning_rate=lambda progress: 0.1).fit(X, np.where(y > 0, "yes", "no"))
     with pytest.raises(TypeError, match="learning_rate"):
         model.save(tmp_path / "other")
+
+
+def test_tokens_of_any_kind_are_saved_as_they_are(tmp_path):
+    tokens = ["a", 7, -7, 2**70, np.int8(3), 1.5, np.float32(0.5), b"b", None, ("user", 1), (("x",),), "7", "('a',)"]
+    model = Word2Vec(vector_size=4, min_count=1, epochs=1).fit([tokens] * 5)
+    model.save(tmp_path / "model")
+    again = Word2Vec.load(tmp_path / "model")
+    assert again.wv.index_to_key == model.wv.index_to_key == tokens
+    for token in (1.5, b"b", ("user", 1)):
+        np.testing.assert_array_equal(again.wv[token], model.wv.get_vector(token))
+        assert token not in dict(again.wv.most_similar(token, topn=20))
+        assert again.wv.most_similar(positive=[token], topn=3) == again.wv.most_similar(token, topn=3)
+    for key in (frozenset("a"), float("nan"), object()):
+        wv = KeyedVectors.from_arrays([key], np.ones((1, 2), np.float32))
+        with pytest.raises(TypeError, match="expected keys that are strings, numbers, bytes or tuples of these"):
+            wv.save(tmp_path / "wv")
