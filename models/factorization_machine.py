@@ -19,8 +19,9 @@ from wyrm.ops import concatenate
 # the other way round, weights of columns learn as many times faster, at the rate of linear models.
 LINEAR_RATE = 5.0
 
-# And the sum over the pairs is divided by the number of columns, and by less where there are many samples for a pair.
-MANY_PER_PAIR = 10
+# And the sum over the pairs is divided by the number of columns where there are so many samples for each pair, by more
+# where there are fewer, and by less where there are more.
+ENOUGH_PER_PAIR = 5
 
 
 class _FactorizationMachine(SparseModel):
@@ -95,7 +96,7 @@ class _FactorizationMachine(SparseModel):
 
 def _pair_weight(n_rows: int, n_columns: int) -> float:
     per_pair = 2 * n_rows / n_columns**2
-    return min(1.0, (1 + per_pair / MANY_PER_PAIR) / n_columns)
+    return min(1.0, per_pair / ENOUGH_PER_PAIR / n_columns)
 
 
 def _side_by_side(scores: Sequence[Node]) -> Node:

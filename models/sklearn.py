@@ -46,12 +46,13 @@ except ImportError:
             return self
 
         def __repr__(self) -> str:
-            given = (
-                f"{name}={getattr(self, name)!r}"
-                for name, default in self._defaults().items()
-                if repr(getattr(self, name)) != repr(default)
-            )
-            return f"{type(self).__name__}({', '.join(given)})"
+            with np.printoptions(threshold=20):
+                given = (
+                    f"{name}={getattr(self, name)!r}"
+                    for name, default in self._defaults().items()
+                    if repr(getattr(self, name)) != repr(default)
+                )
+                return f"{type(self).__name__}({', '.join(given)})"
 
         def __getstate__(self) -> dict[str, Any]:
             return self.__dict__.copy()

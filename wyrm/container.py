@@ -20,6 +20,7 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 from typing import IO, Any
 
@@ -308,6 +309,8 @@ def _python_number(value: Any) -> Any:
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file to write, which takes the place of `path` if no error comes up, and else leaves it as it was."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, "expected a file to write, found a folder", str(path))
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
         with open(temporary, "xb") as file:
