@@ -1,7 +1,8 @@
 from libc.stdint cimport uint64_t
-from wyrm.kernels.table cimport dim_t, row_t, slots_t, products_t
+from wyrm.kernels.table cimport dim_t, pairs_t, row_t, slots_t, products_t
 
 ctypedef struct index_t
+ctypedef struct gradient_t
 
 ctypedef struct index_t:
     # A list of table rows, cut into bags, as an index input holds it or a feed lays it down.
@@ -47,13 +48,18 @@ ctypedef struct gradient_t:
     bint dense_touched           # something was added since the last clear
     # Products that are not worked out, where the step to come takes them as they are.  They count beside the rows.
     takes_t takes_products
-    products_t products                # n == 0: none; they point into the tape's arena and what a feed laid down
+    products_t products          # n == 0: none; they point into the tape's arena and what a feed laid down
+    gradient_t* partner          # whose rows those of `products` met in dot products; NULL: they have sources
+    pairs_t pairs                # with a partner: the rows of both, and whether none is known to repeat
+    bint distinct
     int busy                     # taken by the tape that runs on it
 
 cdef int index_slots(index_t* index) noexcept nogil
 cdef void free_index(index_t* index) noexcept nogil
 cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil
 cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once) noexcept nogil
+cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
+                      const float* dy) noexcept nogil
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil
 cdef int use_dense(gradient_t* gradient) noexcept nogil
 cdef void open_dense(gradient_t* gradient) noexcept nogil

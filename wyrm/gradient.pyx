@@ -11,6 +11,7 @@ Functions that allocate return 0, or -1 when memory ran out; what they were aske
 
 from libc.string cimport memcpy, memset
 from wyrm.kernels.dispatch cimport kernels
+from wyrm.kernels.table cimport PAIRED
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_grow
 
 
@@ -200,7 +201,27 @@ cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once
     memset(products, 0, sizeof(products_t))
     products.rows = index.rows
     products.n = index.n
+    gradient.partner = NULL
     return products
+
+
+cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
+                      const float* dy) noexcept nogil:
+    """Leave both gradients of dot products as they are; false where they must be worked out."""
+    if a.takes_products != ANY or b.takes_products != ANY:
+        return False
+    if pairs.blocks != 1 or pairs.M > PAIRED or pairs.N > PAIRED or pairs.a.value == pairs.b.value:
+        return False
+    if lookup_products(a, rows_a, False) == NULL:
+        return False
+    if lookup_products(b, rows_b, False) == NULL:
+        a.products.n = 0
+        return False
+    a.partner, b.partner = b, a
+    a.pairs = b.pairs = pairs[0]
+    a.distinct = b.distinct = rows_a.distinct and rows_b.distinct
+    a.products.weights = b.products.weights = dy
+    return True
 
 
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil:

@@ -126,6 +126,7 @@ class Kernels:
             "pair_dots_back": (None, p, p, p, p),
             "sgd_products": (None, p, n, n, p, p),
             "adagrad_products": (None, p, n, n, p, p),
+            "sgd_pairs": (None, p, p, real, flag),
             "gather": (None, p, p),
             "scatter": (None, p, p, p),
             "bag": (None, p, p),
@@ -308,6 +309,16 @@ class Kernels:
         with Guarded() as guard:
             out = guard(table, self.dtype)
             self.call(name, out, out.shape[1], D, ctypes.byref(made), ctypes.byref(hyper))
+        return out
+
+    def sgd_pairs(self, tables, ats, M, N, D, dy, rate, distinct):
+        """Both tables after a step by the slopes dy of the dot products of their rows."""
+        dy = self.array(dy)
+        with Guarded() as guard:
+            out = [guard(table, self.dtype) for table in tables]
+            rows = [self.rows(table, at) for table, at in zip(out, ats, strict=True)]
+            made = self.Pairs(*rows, 1, M, N, D)
+            self.call("sgd_pairs", ctypes.byref(made), dy, rate, distinct)
         return out
 
     # ---- lookups: table is [N, stride], of which the first D columns count ----

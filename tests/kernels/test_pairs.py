@@ -63,3 +63,26 @@ def test_gradients(k, sizes, looked_up, add, seed):
         da, db = k.pair_dots_back(pairs, dy, slots, values, both=False)
         assert_close(k, da, expected[0], terms[0], steps=64)
         assert np.isnan(db).all() if values[1] is None else (db == np.asarray(values[1], k.dtype)).all()
+
+
+@settings(max_examples=80)
+@given(
+    M=st.integers(1, 32), N=st.integers(1, 32), D=st.sampled_from([1, 3, 8, 20, 31, 100]), repeats=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_a_step_on_pairs(k, M, N, D, repeats, seed):
+    """Rows of both tables move at once, those named twice by the sum of both slopes."""
+    rng = np.random.default_rng(seed)
+    tables = [normal(k, rng, (40, D + 2)) for _ in range(2)]
+    ats = [rng.integers(0, 7, n) if repeats else rng.permutation(40)[:n] for n in (M, N)]
+    dy, rate = normal(k, rng, (M, N)), 0.25
+    found = k.sgd_pairs(tables, ats, M, N, D, dy, rate, not repeats)
+    a, b = (np.asarray(table, float)[at, :D] for table, at in zip(tables, ats, strict=True))
+    g = np.asarray(dy, float)
+    for table, at, step, size, after in zip(
+        tables, ats, (g @ b, g.T @ a), (abs(g) @ abs(b), abs(g).T @ abs(a)), found, strict=True
+    ):
+        expected, terms = np.array(table, float), np.abs(np.array(table, float))
+        np.subtract.at(expected[:, :D], at, rate * step)
+        np.add.at(terms[:, :D], at, rate * size)
+        assert_close(k, after, expected, terms, steps=128)

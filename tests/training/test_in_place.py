@@ -112,21 +112,25 @@ def test_deterministic_training_sums_the_same_gradients(kind):
         np.testing.assert_allclose(one.value, other.value, rtol=2e-4, atol=2e-5)
 
 
-def test_threads_learn_with_copies_of_rows():
+@pytest.mark.parametrize("bag", [True, False])
+def test_threads_learn_with_copies_of_rows(bag):
     """Gradients left as products are counted, led to copies and merged as others are."""
     rng = np.random.default_rng(0)
-    n, n_rows, cols = 20_000, 3000, 128
-    users = rng.integers(0, 30, n * 2), np.arange(n + 1) * 2
+    n, n_rows, cols, each = 20_000, 3000, 128, 2 if bag else 1
+    users = rng.integers(0, 30, n * each), np.arange(n + 1) * each
     items = np.where(rng.random(n * 2) < 0.9, rng.integers(0, 40, n * 2), rng.integers(0, n_rows, n * 2))
     taste, quality = rng.normal(size=(30, 4)), rng.normal(size=(n_rows, 4))
-    y = (np.einsum("nd,nkd->nk", taste[users[0]].reshape(n, 2, 4).mean(1), quality[items].reshape(n, 2, 4)) > 0) * 1.0
+    tastes = taste[users[0]].reshape(n, each, 4).mean(1)
+    y = (np.einsum("nd,nkd->nk", tastes, quality[items].reshape(n, 2, 4)) > 0) * 1.0
     losses = []
     for n_threads in (1, 2):
         start = np.random.default_rng(1)
         a = wyrm.ParameterNode(start.normal(size=(30, cols)) * 0.1)
         b = wyrm.ParameterNode(start.normal(size=(n_rows, cols)) * 0.1)
         i, j, target = wyrm.IndexInputNode([0]), wyrm.IndexInputNode([0, 0]), wyrm.InputNode([[0.0, 0.0]])
-        loss = logistic(wyrm.vector_dot(a.embedding_bag(i, mode="mean"), b.embedding(j)), target)
+        rows = b.embedding(j)
+        score = wyrm.vector_dot(a.embedding_bag(i, mode="mean"), rows) if bag else a.embedding(i) @ rows.T
+        loss = logistic(score, target)
         trainer = wyrm.Trainer(loss, SGD(0.05), n_threads=n_threads)
         history = trainer.fit({i: users, j: (items, np.arange(n + 1) * 2), target: y}, epochs=4)
         losses.append(history.loss[-1])

@@ -5,7 +5,7 @@ A step is prepared while the one before it is trained on, and the rows it will l
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset
-from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags
+from wyrm.feeds.lookups cimport are_distinct, fetch_far, lay_bags
 from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, random_at
 from wyrm.feeds.tokens cimport CHUNK
 from wyrm.memory cimport wyrm_alloc, wyrm_free
@@ -69,7 +69,7 @@ cdef class WindowCursor(Cursor):
         step = self.steps + 1 - self.current
         self.ready = self.prepare(step)
         if self.ready and self.choices.has_output:
-            fetch(self.output, step.output, step.n_output, self.replica.trains)
+            fetch_far(self.output, step.output, step.n_output)
             if self.centre < self.chunk.n_centres:
                 state = random_at(self.feed.stream, self.chunk.begin + self.chunk.offsets[self.centre])
                 fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
@@ -156,7 +156,7 @@ cdef class WindowCursor(Cursor):
         # A neighbour is new when the windows reach it; the others have been looked up before.
         i = min(at + chunk.window + 1, chunk.n_kept)
         if i > self.fetched:
-            fetch(self.context, chunk.kept + self.fetched, i - self.fetched, self.replica.trains)
+            fetch_far(self.context, chunk.kept + self.fetched, i - self.fetched)
             self.fetched = i
         step.centre = centre
         step.n_context += m

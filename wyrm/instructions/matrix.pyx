@@ -6,7 +6,7 @@ Products large enough to repay the call go to BLAS.
 
 from libc.string cimport memcpy, memset
 from wyrm.blas cimport gemm
-from wyrm.gradient cimport lookup_products
+from wyrm.gradient cimport leave_pairs, lookup_products
 from wyrm.instructions.lookup cimport read_in_place, rows_in_place, slots_in_place
 from wyrm.instructions.program cimport (
     COLS_DIFFER, INNER_DIFFERS, OK, OP_CONCATENATE, OP_MATMUL, OP_SLICE, OP_TRANSPOSE, OP_VECTOR_DOT, ROWS_DIFFER,
@@ -73,6 +73,10 @@ cdef int pairs_back(instruction_t* code) noexcept nogil:
     cdef products_t* products = NULL
     cdef int status
     open_pairs(&p, code)
+    if code.lookup_a != NULL and code.lookup_b != NULL and leave_pairs(
+            code.lookup_a.gradient, code.lookup_b.gradient, code.lookup_a.index, code.lookup_b.index, &p,
+            code.out.grad):
+        return OK
     status = open_slots(&da, code.a, code.lookup_a, code.add_a)
     if status == OK and code.n[3] and p.M == 1:
         products = lookup_products(code.lookup_b.gradient, code.lookup_b.index, False)

@@ -18,6 +18,7 @@ include "index.pxi"
 include "merge.pxi"
 include "update.pxi"
 include "products.pxi"
+include "descent.pxi"
 include "catch_up.pxi"
 
 cdef kernels_t kernels
@@ -69,7 +70,7 @@ cdef void fill(kernels_t* k) noexcept:
     k.merge_rows = merge_rows
     k.describe_rows, k.unique_rows = describe_rows, unique_rows
     k.sgd_rows, k.adagrad_rows, k.adam_rows, k.ftrl_rows = sgd_rows, adagrad_rows, adam_rows, ftrl_rows
-    k.sgd_products, k.adagrad_products = sgd_products, adagrad_products
+    k.sgd_products, k.adagrad_products, k.sgd_pairs = sgd_products, adagrad_products, sgd_pairs
     k.catch_up_decay, k.catch_up_moments = catch_up_decay, catch_up_moments
 
 
@@ -117,6 +118,7 @@ def addresses() -> dict[str, int]:
         "prefetch": <uintptr_t>k.prefetch,
         "sgd_rows": <uintptr_t>k.sgd_rows, "adagrad_rows": <uintptr_t>k.adagrad_rows,
         "sgd_products": <uintptr_t>k.sgd_products, "adagrad_products": <uintptr_t>k.adagrad_products,
+        "sgd_pairs": <uintptr_t>k.sgd_pairs,
         "adam_rows": <uintptr_t>k.adam_rows, "ftrl_rows": <uintptr_t>k.ftrl_rows,
         "catch_up_decay": <uintptr_t>k.catch_up_decay, "catch_up_moments": <uintptr_t>k.catch_up_moments,
         "merge_rows": <uintptr_t>k.merge_rows,

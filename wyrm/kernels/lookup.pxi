@@ -98,7 +98,7 @@ cdef void scatter(const slots_t* s, const real_t* dy, const bags_t* b) noexcept 
 cdef inlined bag_tile(real_t* y, const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
                       dim_t n, vec_t count, dim_t vectors, dim_t part, bint weighted, bint mean) noexcept nogil:
     # One bag of n rows, `vectors` vectors of columns; `part` belongs to the last of them.
-    cdef vec_t s[4]
+    cdef vec_t s[8]
     cdef vec_t w
     cdef const real_t* row
     cdef dim_t i, k
@@ -132,6 +132,10 @@ cdef inlined bag_of(real_t* y, const bags_t* b, dim_t D, bint weighted) noexcept
         count = vec_set1(<real_t>(n if n > 0 else 1))
         table = b.table
         c = 0
+        while c + 8 * LANES <= D:
+            bag_tile(y, table + c, b.stride, rows, weights, n, count, 8, 0, weighted, b.mean)
+            y += 8 * LANES
+            c += 8 * LANES
         while c + 4 * LANES <= D:
             bag_tile(y, table + c, b.stride, rows, weights, n, count, 4, 0, weighted, b.mean)
             y += 4 * LANES

@@ -207,9 +207,50 @@ cdef void block_back(const slots_t* da, const slots_t* db, const real_t* g, cons
 
 # ---- backward: one row of a ----
 
+cdef inlined row_grad_tile(real_t* into, const real_t** b, const real_t* g, dim_t N, dim_t d, dim_t vectors, dim_t part,
+                           bint add) noexcept nogil:
+    # `vectors` vectors of columns from d on, or the `part` of one.
+    cdef vec_t t[8]
+    cdef vec_t x
+    cdef dim_t n, i
+    for i in range(vectors):
+        t[i] = vec_zero()
+    for n in range(N):
+        x = vec_set1(g[n])
+        for i in range(vectors):
+            t[i] = vec_fma(x, vec_load_lanes(b[n] + d + i * LANES, part), t[i])
+    for i in range(vectors):
+        vec_put_lanes(into + d + i * LANES, t[i], part, add)
+
+
+cdef inlined row_grad(const slots_t* da, const real_t* g, const pairs_t* p, dim_t k, bint add_a) noexcept nogil:
+    # The gradient of a alone.
+    cdef const real_t* b[HELD]
+    cdef real_t* into = slot_of(da, k, p.D)
+    cdef dim_t n = 0, d, i, held, first = k * p.N, D = p.D
+    cdef bint add = add_a
+    while n < p.N:
+        held = min(p.N - n, HELD)
+        for i in range(held):
+            b[i] = row_of(&p.b, first + n + i)
+        d = 0
+        while d + 8 * LANES <= D:
+            row_grad_tile(into, b, g + n, held, d, 8, 0, add)
+            d += 8 * LANES
+        if d + 4 * LANES <= D:
+            row_grad_tile(into, b, g + n, held, d, 4, 0, add)
+            d += 4 * LANES
+        while d + LANES <= D:
+            row_grad_tile(into, b, g + n, held, d, 1, 0, add)
+            d += LANES
+        if d < D:
+            row_grad_tile(into, b, g + n, held, d, 1, D - d, add)
+        add = True
+        n += held
+
+
 cdef inlined row_back_tile(const real_t* a, real_t* into_a, const slots_t* db, const real_t* g, const pairs_t* p,
-                           dim_t first, dim_t d, dim_t vectors, dim_t part, bint add_a, bint add_b,
-                           bint both) noexcept nogil:
+                           dim_t first, dim_t d, dim_t vectors, dim_t part, bint add_a, bint add_b) noexcept nogil:
     # `vectors` vectors of columns from d on; `part` belongs to the last of them.
     cdef vec_t h[4]
     cdef vec_t t[4]
@@ -223,32 +264,31 @@ cdef inlined row_back_tile(const real_t* a, real_t* into_a, const slots_t* db, c
     for n in range(p.N):
         x = vec_set1(g[n])
         b = row_of(&p.b, first + n) + d
-        into = slot_of(db, first + n, p.D) + d if both else NULL
+        into = slot_of(db, first + n, p.D) + d
         for i in range(vectors):
             t[i] = vec_fma(x, vec_load_lanes(b + i * LANES, part if i + 1 == vectors else 0), t[i])
-            if both:
-                vec_put_lanes(into + i * LANES, vec_mul(x, h[i]), part if i + 1 == vectors else 0, add_b)
+            vec_put_lanes(into + i * LANES, vec_mul(x, h[i]), part if i + 1 == vectors else 0, add_b)
     for i in range(vectors):
         vec_put_lanes(into_a + d + i * LANES, t[i], part if i + 1 == vectors else 0, add_a)
 
 
 cdef inlined row_back(const slots_t* da, const slots_t* db, const real_t* g, const pairs_t* p, dim_t k, bint add_a,
-                      bint add_b, bint both) noexcept nogil:
+                      bint add_b) noexcept nogil:
     cdef const real_t* a = row_of(&p.a, k)
     cdef real_t* into = slot_of(da, k, p.D)
     cdef dim_t d = 0, first = k * p.N, D = p.D, part
     while d + 4 * LANES <= D:
-        row_back_tile(a, into, db, g, p, first, d, 4, 0, add_a, add_b, both)
+        row_back_tile(a, into, db, g, p, first, d, 4, 0, add_a, add_b)
         d += 4 * LANES
     part = (D - d) % LANES
     if D - d > 3 * LANES:
-        row_back_tile(a, into, db, g, p, first, d, 4, part, add_a, add_b, both)
+        row_back_tile(a, into, db, g, p, first, d, 4, part, add_a, add_b)
     elif D - d > 2 * LANES:
-        row_back_tile(a, into, db, g, p, first, d, 3, part, add_a, add_b, both)
+        row_back_tile(a, into, db, g, p, first, d, 3, part, add_a, add_b)
     elif D - d > LANES:
-        row_back_tile(a, into, db, g, p, first, d, 2, part, add_a, add_b, both)
+        row_back_tile(a, into, db, g, p, first, d, 2, part, add_a, add_b)
     elif D - d > 0:
-        row_back_tile(a, into, db, g, p, first, d, 1, part, add_a, add_b, both)
+        row_back_tile(a, into, db, g, p, first, d, 1, part, add_a, add_b)
 
 
 cdef void pair_dots_back(const slots_t* da, const slots_t* db, const real_t* dy, const pairs_t* p) noexcept nogil:
@@ -262,9 +302,9 @@ cdef void pair_dots_back(const slots_t* da, const slots_t* db, const real_t* dy,
         if p.M > 1:
             block_back(da, db, dy, p, k)
         elif db == NULL:
-            row_back(da, db, dy, p, k, da.add, False, False)
+            row_grad(da, dy, p, k, da.add)
         elif db.add:
-            row_back(da, db, dy, p, k, da.add, True, True)
+            row_back(da, db, dy, p, k, da.add, True)
         else:
-            row_back(da, db, dy, p, k, da.add, False, True)
+            row_back(da, db, dy, p, k, da.add, False)
         dy += p.M * p.N

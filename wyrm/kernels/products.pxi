@@ -151,7 +151,7 @@ cdef inline void sgd_numbers(real_t* value, dim_t stride, const products_t* p, d
 
 cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil:
     """value[rows[i]] -= lr times the gradient of position i.  Rows may repeat unless there are slopes."""
-    cdef dim_t j, i, first, end, d, part = D % LANES
+    cdef dim_t j, i, k, first, end, d, part = D % LANES
     cdef const real_t* source = p.source
     cdef real_t* row
     cdef real_t factor
@@ -172,6 +172,10 @@ cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p
             row = value + p.rows[i] * stride
             x = vec_set1(factor * p.weights[i] if p.weights != NULL else factor)
             d = 0
+            while d + 4 * LANES <= D:
+                for k in range(4):
+                    vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
+                    d += LANES
             while d + LANES <= D:
                 vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
                 d += LANES

@@ -52,6 +52,9 @@ ctypedef struct rows_t:
     dim_t stride                 # elements from one row to the next
     const row_t* at              # row i is row at[i] of value; NULL: it is row i
 
+cdef enum:
+    PAIRED = 32                  # rows of a and of b that sgd_pairs takes at most
+
 ctypedef struct pairs_t:
     # Blocks of M rows of a and N rows of b, D elements each, of which every row of a meets every row of b.
     rows_t a, b
@@ -213,6 +216,8 @@ ctypedef struct kernels_t:
     loss_fn loss[N_LOSS]
     # Updates.  Lock-free: in a Hogwild run several threads race on value and state by design.
     update_fn sgd_rows
+    void (*sgd_pairs)(const pairs_t* p, const real_t* dy, real_t rate,
+                      bint distinct) noexcept nogil                 # plain SGD on the rows of a and of b at once
     update_fn adagrad_rows
     update_fn adam_rows
     update_fn ftrl_rows

@@ -94,6 +94,9 @@ cdef void hogwild_step_plain(const target_t* target, const settings_t* settings)
         target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]
         gradient.dense_touched = False
         return
+    if gradient.products.n and gradient.partner != NULL:
+        kernels.sgd_pairs(&gradient.pairs, gradient.products.weights, settings.hyper.learning_rate, gradient.distinct)
+        gradient.products.n = gradient.partner.products.n = 0
     hogwild_step_products(target, settings)
 
 

@@ -1,0 +1,126 @@
+# Steps of plain SGD (without clip, l1 or l2) on rows of two tables that met in dot products.
+#
+# No gradient is written: of a column all rows are read before any is changed.  Lock-free: in a Hogwild run threads race
+# on the rows by design.
+
+
+cdef inlined sgd_pairs_step(real_t** a, real_t** b, const real_t* g, vec_t* sums, dim_t ldg, dim_t M, dim_t d,
+                            dim_t part, dim_t cols, bint first, bint last) noexcept nogil:
+    # One vector of columns from d on, or the `part` of one, and `cols` rows of b, a constant at every call.  Rows of a
+    # change with the last rows of b; meanwhile what becomes of them is in sums.
+    cdef vec_t v[TILE]
+    cdef vec_t s[TILE]
+    cdef vec_t h, t, x
+    cdef dim_t m, n
+    for n in range(cols):
+        s[n] = v[n] = vec_load_lanes(b[n] + d, part)
+    for m in range(M):
+        h = vec_load_lanes(a[m] + d, part)
+        t = h if first else sums[m]
+        for n in range(cols):
+            x = vec_set1(g[n])
+            t = vec_fnma(x, v[n], t)
+            s[n] = vec_fnma(x, h, s[n])
+        if last:
+            vec_put_lanes(a[m] + d, t, part, False)
+        else:
+            sums[m] = t
+        g += ldg
+    for n in range(cols):
+        vec_put_lanes(b[n] + d, s[n], part, False)
+
+
+cdef inlined sgd_pairs_last(real_t** a, real_t** b, const real_t* g, vec_t* sums, dim_t ldg, dim_t M, dim_t d,
+                            dim_t part, dim_t cols, bint first) noexcept nogil:
+    if cols == 6:
+        sgd_pairs_step(a, b, g, sums, ldg, M, d, part, 6, first, True)
+    elif cols == 5:
+        sgd_pairs_step(a, b, g, sums, ldg, M, d, part, 5, first, True)
+    elif cols == 4:
+        sgd_pairs_step(a, b, g, sums, ldg, M, d, part, 4, first, True)
+    elif cols == 3:
+        sgd_pairs_step(a, b, g, sums, ldg, M, d, part, 3, first, True)
+    elif cols == 2:
+        sgd_pairs_step(a, b, g, sums, ldg, M, d, part, 2, first, True)
+    else:
+        sgd_pairs_step(a, b, g, sums, ldg, M, d, part, 1, first, True)
+
+
+cdef inlined sgd_few_pairs(real_t** a, real_t** b, const real_t* g, dim_t ldg, dim_t M, dim_t D,
+                           dim_t cols) noexcept nogil:
+    # At most TILE rows of b: `cols`, a constant at every call.
+    cdef dim_t d = 0
+    while d + LANES <= D:
+        sgd_pairs_step(a, b, g, NULL, ldg, M, d, 0, cols, True, True)
+        d += LANES
+    if d < D:
+        sgd_pairs_step(a, b, g, NULL, ldg, M, d, D - d, cols, True, True)
+
+
+cdef void sgd_many_pairs(real_t** a, real_t** b, const real_t* g, dim_t ldg, dim_t M, dim_t N, dim_t D) noexcept nogil:
+    # N > TILE rows of b.
+    cdef vec_t sums[PAIRED]
+    cdef dim_t d = 0, n
+    while d < D:
+        n = 0
+        while n + TILE < N:
+            if d + LANES <= D:
+                sgd_pairs_step(a, b + n, g + n, sums, ldg, M, d, 0, TILE, n == 0, False)
+            else:
+                sgd_pairs_step(a, b + n, g + n, sums, ldg, M, d, D - d, TILE, n == 0, False)
+            n += TILE
+        if d + LANES <= D:
+            sgd_pairs_last(a, b + n, g + n, sums, ldg, M, d, 0, N - n, False)
+        else:
+            sgd_pairs_last(a, b + n, g + n, sums, ldg, M, d, D - d, N - n, False)
+        d += LANES
+
+
+cdef inline dim_t place_among(real_t** rows, dim_t n, const real_t* row) noexcept nogil:
+    cdef dim_t i = 0
+    while i < n and rows[i] != row:
+        i += 1
+    return i
+
+
+cdef void sgd_pairs(const pairs_t* p, const real_t* dy, real_t rate, bint distinct) noexcept nogil:
+    """A step by the gradients of pair_dots, where p has one block: a -= rate dy b and b -= rate dy^T a, at once.
+
+    Rows of a and of b are in different memory and at most PAIRED each. They may repeat, unless distinct says that they
+    don't: one that meets another twice has the sum of both slopes.
+    """
+    cdef real_t g[PAIRED * PAIRED]
+    cdef real_t* a[PAIRED]
+    cdef real_t* b[PAIRED]
+    cdef real_t* row
+    cdef dim_t m, n, at, M = 0, N = 0, ldg = p.N
+    for m in range(p.M):
+        row = <real_t*> row_of(&p.a, m)
+        at = M if distinct else place_among(a, M, row)
+        a[at] = row
+        for n in range(ldg):
+            g[at * ldg + n] = rate * dy[n] + (g[at * ldg + n] if at < M else 0)
+        M += at == M
+        dy += ldg
+    for n in range(ldg):
+        row = <real_t*> row_of(&p.b, n)
+        at = N if distinct else place_among(b, N, row)
+        b[at] = row
+        if at < n:
+            for m in range(M):
+                g[m * ldg + at] = g[m * ldg + n] + (g[m * ldg + at] if at < N else 0)
+        N += at == N
+    if N == 6:
+        sgd_few_pairs(a, b, g, ldg, M, p.D, 6)
+    elif N > TILE:
+        sgd_many_pairs(a, b, g, ldg, M, N, p.D)
+    elif N == 5:
+        sgd_few_pairs(a, b, g, ldg, M, p.D, 5)
+    elif N == 4:
+        sgd_few_pairs(a, b, g, ldg, M, p.D, 4)
+    elif N == 3:
+        sgd_few_pairs(a, b, g, ldg, M, p.D, 3)
+    elif N == 2:
+        sgd_few_pairs(a, b, g, ldg, M, p.D, 2)
+    else:
+        sgd_few_pairs(a, b, g, ldg, M, p.D, 1)
