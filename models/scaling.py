@@ -34,6 +34,10 @@ class Moments:
         self.mean = np.zeros(n_features)
         self.squares = np.zeros(n_features)
         self.rounding = 0.0
+        self.begun = False
+        self.first: SparseRows | None = (
+            None  # rows of ones, still to be looked at if others come: alone they say nothing
+        )
 
     def update(self, rows: Rows) -> None:
         """Take more rows into account."""
@@ -44,12 +48,21 @@ class Moments:
                 self._merge(rows.array[begin : begin + BLOCK].astype(np.float64))
         else:
             assert isinstance(rows, SparseRows)
-            grown = rows.n_features - len(self.count)
-            if grown > 0:
-                self.count, self.mean, self.squares = (
-                    np.pad(sums, (0, grown)) for sums in (self.count, self.mean, self.squares)
-                )
-            add_squares(self.count, self.squares, rows.matrix.indices, rows.matrix.data)
+            if rows.kind == "ones" and not self.begun:
+                self.first, self.begun = rows, True
+                return
+            for part in (self.first, rows):
+                if part is not None:
+                    self._add(part)
+            self.first, self.begun = None, True
+
+    def _add(self, rows: SparseRows) -> None:
+        grown = rows.n_features - len(self.count)
+        if grown > 0:
+            self.count, self.mean, self.squares = (
+                np.pad(sums, (0, grown)) for sums in (self.count, self.mean, self.squares)
+            )
+        add_squares(self.count, self.squares, rows.matrix.indices, rows.matrix.data)
 
     def _merge(self, block: np.ndarray) -> None:
         n, before = len(block), self.count

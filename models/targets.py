@@ -14,6 +14,10 @@ from wyrm.models.survey import Part
 from wyrm.nn.losses import logistic, sparse_categorical_crossentropy, squared_error
 from wyrm.node import Node
 
+# Labels that are whole numbers are counted where they span less than FEW, and are exact in every type.
+FEW = 1000
+EXACT = 2**53
+
 
 class _Labels:
     """How much weight each label has."""
@@ -25,13 +29,26 @@ class _Labels:
         self.n_rows = 0
 
     def update(self, y: np.ndarray, weight: np.ndarray | None) -> None:
-        labels, codes = np.unique(y, return_inverse=True)
+        labels, codes = _codes(y)
         if self.complete and not set(labels.tolist()) <= set(self.weights):
             raise ValueError(f"y contains labels that classes= has not: {labels.tolist()}, {list(self.weights)}")
         self.n_rows += len(y)
         self.dtype = labels.dtype if self.dtype is None else np.promote_types(self.dtype, labels.dtype)
         for label, total in zip(labels.tolist(), np.bincount(codes, weights=weight).tolist()):
             self.weights[label] = self.weights.get(label, 0.0) + total
+
+
+def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The labels there are, in order, and the number of each one among them."""
+    if y.dtype.kind in "biuf" and len(y):
+        low, high = int(y.min()), int(y.max())
+        if -EXACT < low and high < EXACT and high - low < FEW:
+            # Whole numbers close together are counted, which takes no sorting.
+            whole = y.astype(np.int64)
+            if (whole == y).all():
+                here = np.bincount(whole - low) > 0
+                return (np.flatnonzero(here) + low).astype(y.dtype), (np.cumsum(here) - 1)[whole - low]
+    return np.unique(y, return_inverse=True)
 
 
 class Classifier(ClassifierMixin, SparseModel):
