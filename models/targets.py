@@ -42,7 +42,7 @@ def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The labels there are, in order, and the number of each one among them."""
     if y.dtype.kind in "biuf" and len(y):
         low, high = int(y.min()), int(y.max())
-        if -EXACT < low and high < EXACT and high - low < FEW:
+        if low > -EXACT and high < EXACT and high - low < FEW:
             # Whole numbers close together are counted, which takes no sorting.
             whole = y.astype(np.int64)
             if (whole == y).all():
