@@ -243,7 +243,9 @@ cdef inlined row_grad(const slots_t* da, const real_t* g, const pairs_t* p, dim_
         while d + LANES <= D:
             row_grad_tile(into, b, g + n, held, d, 1, 0, add)
             d += LANES
-        if d < D:
+        if D - d == LANES // 2:
+            row_grad_tile(into, b, g + n, held, d, 1, LANES // 2, add)
+        elif d < D:
             row_grad_tile(into, b, g + n, held, d, 1, D - d, add)
         add = True
         n += held

@@ -149,28 +149,27 @@ cdef inline void sgd_numbers(real_t* value, dim_t stride, const products_t* p, d
             value[rows[i] * stride] -= step * weights[i]
 
 
-cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil:
-    """value[rows[i]] -= lr times the gradient of position i.  Rows may repeat unless there are slopes."""
-    cdef dim_t j, i, k, first, end, d, part = D % LANES
+cdef inlined sgd_sources(real_t* value, dim_t stride, dim_t D, const products_t* p, real_t rate,
+                         dim_t part) noexcept nogil:
+    # part = D % LANES, mostly a constant.
+    cdef dim_t j, i, k, first, end, d
+    cdef const row_t* rows = p.rows
+    cdef const real_t* weights = p.weights
     cdef const real_t* source = p.source
     cdef real_t* row
     cdef real_t factor
     cdef vec_t x
-    if p.slopes != NULL:
-        products_any(value, stride, D, p, h, True, False)
-        fetch_ahead(value, stride, p, p.n, p.n_ahead)
-        return
     for j in range(p.bags):
         bag_at(&first, &end, p, j)
         fetch_ahead(value, stride, p, first, end)
-        factor = h.learning_rate / <real_t>(end - first) if p.mean and end > first else h.learning_rate
+        factor = rate / <real_t>(end - first) if p.mean and end > first else rate
         if D == 1:
             sgd_numbers(value, stride, p, first, end, factor * source[0])
             source += p.stride
             continue
         for i in range(first, end):
-            row = value + p.rows[i] * stride
-            x = vec_set1(factor * p.weights[i] if p.weights != NULL else factor)
+            row = value + rows[i] * stride
+            x = vec_set1(factor * weights[i] if weights != NULL else factor)
             d = 0
             while d + 4 * LANES <= D:
                 for k in range(4):
@@ -183,6 +182,16 @@ cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p
                 vec_store_part(row + d, vec_fnma(x, vec_load_part(source + d, part), vec_load_part(row + d, part)),
                                part)
         source += p.stride
+
+
+cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil:
+    """value[rows[i]] -= lr times the gradient of position i.  Rows may repeat unless there are slopes."""
+    if p.slopes != NULL:
+        products_any(value, stride, D, p, h, True, False)
+    elif D % LANES == LANES // 2:
+        sgd_sources(value, stride, D, p, h.learning_rate, LANES // 2)
+    else:
+        sgd_sources(value, stride, D, p, h.learning_rate, D % LANES)
     fetch_ahead(value, stride, p, p.n, p.n_ahead)
 
 
