@@ -206,6 +206,7 @@ class SparseModel(BaseEstimator):
             self._go_on(survey)
         else:
             self._start(survey, seed, names)
+        self._network.use(make_optimizer(self, self._batch_size(survey.n_rows, survey.n_entries)))
         weighted = survey.weighted or self._has_class_weights()
         mean_weight = self._mean_weight(survey.summary, survey.n_rows) if weighted else 1.0
         like = self._scaled(survey.rows)
@@ -268,13 +269,13 @@ class SparseModel(BaseEstimator):
             check_feature_names(self, X)
             part = self._part(X, y, sample_weight)
             self._network.make_trainable()
-            self._network.use(make_optimizer(self))
             self._open = not self._scaling.dense
             part = part._replace(rows=self._fitting(part.rows, grow=True))
             if part.rows.n_features > self.n_features_in_:
                 self._grow(part.rows.n_features)
             self._scaling.follow(part.rows, self.n_features_in_)
         self._open = not self._scaling.dense
+        self._network.use(make_optimizer(self, self._batch_size(part.rows.n_rows, part.rows.n_entries)))
         weighted = part.weight is not None or self._has_class_weights()
         like = self._scaled(part.rows.take(slice(0, 1)))
         trainer = self._trainer(like, weighted, part.rows.n_rows, part.rows.n_entries)
@@ -308,23 +309,24 @@ class SparseModel(BaseEstimator):
         self._fitting(survey.rows)
         self._network.make_trainable()
         self._network.renew()
-        self._network.use(make_optimizer(self))
 
     def _make_network(self, values: dict[str, np.ndarray]) -> Network:
         return Network(values, self._score, self._loss, self._make_target, make_optimizer(self))
 
+    def _batch_size(self, n_rows: int, n_entries: int) -> int:
+        if self.batch_size is not None:
+            return int(self.batch_size)
+        # A step over rows of the tables that its samples share is cheaper than a step for each; if they don't, it is
+        # dearer.
+        shared = BATCH * n_entries / n_rows > self.n_features_in_ / 2
+        return BATCH if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
+
     def _trainer(self, rows: Any, weighted: bool, n_rows: int, n_entries: int) -> Any:
-        batch_size = self.batch_size
-        if batch_size is None:
-            # A step over rows of the tables that its samples share is cheaper than a step for each; if they don't, it
-            # is dearer.
-            shared = BATCH * n_entries / n_rows > self.n_features_in_ / 2
-            batch_size = BATCH if self.optimizer == "adagrad" and n_rows >= LARGE and shared else 1
         return self._network.trainer(
             rows,
             weighted,
             n_threads=threads_for(n_rows, self.n_threads),
-            batch_size=batch_size,
+            batch_size=self._batch_size(n_rows, n_entries),
             seed=(self._seed + self.n_iter_) % 2**31,
         )
 

@@ -11,6 +11,10 @@ from wyrm.optim import Optimizer
 
 OPTIMIZERS = ("adagrad", "sgd", "ftrl", "adam")
 
+# A gradient of a sample's score that Adagrad takes for small. It divides a gradient by the size of those before; of a
+# rare column, whose first one it may be, the quotient is 1 however small it is, as most are where one class is rare.
+SMALL_GRADIENT = 0.1
+
 SCHEDULES = {cls.__name__: cls for cls in (optim.LinearDecay, optim.ExponentialDecay, optim.PowerDecay, optim.Warmup)}
 
 
@@ -48,14 +52,16 @@ def check_choice(estimator: object, name: str, choices: tuple[str, ...]) -> None
         raise ValueError(f"{type(estimator).__name__}: expected {name} to be one of {choices}, got {value!r}")
 
 
-def make_optimizer(estimator: Any) -> Optimizer:
+def make_optimizer(estimator: Any, batch_size: int = 1) -> Optimizer:
     """The optimiser that the arguments `optimizer`, `learning_rate`, `l2` and `l1` describe."""
     rate, l2, l1 = estimator.learning_rate, estimator.l2, getattr(estimator, "l1", 0.0)
     if estimator.optimizer == "adam":
         if l1:
             raise ValueError(f"{type(estimator).__name__}: Adam has no l1; use optimizer='ftrl', 'adagrad' or 'sgd'")
         return optim.Adam(rate, l2=l2)
-    rules: dict[str, Any] = {"adagrad": optim.Adagrad, "sgd": optim.SGD, "ftrl": optim.FTRL}
+    if estimator.optimizer == "adagrad":
+        return optim.Adagrad(rate, eps=SMALL_GRADIENT / batch_size, l2=l2, l1=l1)
+    rules: dict[str, Any] = {"sgd": optim.SGD, "ftrl": optim.FTRL}
     optimizer: Optimizer = rules[estimator.optimizer](rate, l2=l2, l1=l1)
     return optimizer
 

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from estimators import WIDTH, N, make
+from scipy.sparse import csr_matrix
 
 from wyrm.models import (
     FactorizationMachineClassifier,
@@ -68,6 +69,17 @@ def test_pairs_of_dense_columns_are_found_among_many_samples():
     X = np.random.default_rng(7).normal(size=(4000, 8))
     y = (X[:, 0] * X[:, 1] > 0).astype(int)
     assert make(FactorizationMachineClassifier).fit(X[:3000], y[:3000]).score(X[3000:], y[3000:]) > 0.95
+
+
+@pytest.mark.parametrize("cls", [LogisticRegression, FactorizationMachineClassifier])
+def test_rare_columns_learn_little_from_what_was_to_be_expected(cls):
+    rng = np.random.default_rng(8)
+    n = 4000
+    y = (rng.random(n) < 0.02).astype(int)
+    columns = np.stack([rng.integers(0, 10, n), 10 + np.arange(n)], axis=1)  # the second is of one sample alone
+    model = make(cls).fit(csr_matrix((np.ones(2 * n), columns.ravel(), np.arange(0, 2 * n + 1, 2))), y)
+    own = np.abs(model.coef_[0, 10:])
+    assert own[y == 0].mean() < 0.3 * own[y == 1].mean()
 
 
 # --- Around ------------------------------------------------------------------------------------------------------
