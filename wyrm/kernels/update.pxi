@@ -226,6 +226,30 @@ cdef inline void adagrad_dim(const update_t* u, const hyper_t* h, dim_t D, bint 
         grad += D
 
 
+cdef inlined adagrad_narrow(const update_t* u, const hyper_t* h, dim_t stride, bint plain) noexcept nogil:
+    # Rows of one element with its sum behind it, LANES of them at a time.
+    cdef vectors_t c
+    cdef dim_t i = 0, k, n
+    cdef const row_t* rows
+    cdef const real_t* grad
+    cdef row_t last_rows[LANES]
+    cdef real_t last_grad[LANES]
+    cdef vec_t w, a
+    load_settings(&c, h)
+    while i < u.n:
+        n = min(u.n - i, <dim_t> LANES)
+        rows, grad = u.rows + i, u.grad + i
+        if n < LANES:                    # its last row stands for the missing ones
+            for k in range(LANES):
+                last_rows[k] = rows[min(k, n - 1)]
+                last_grad[k] = grad[min(k, n - 1)]
+            rows, grad = last_rows, last_grad
+        vec_load_pairs(&w, &a, u.value, rows, stride)
+        w = adagrad_vector(w, &a, vec_load(grad), &c, plain)
+        vec_store_pairs(u.value, rows, stride, w, a)
+        i += LANES
+
+
 cdef void adagrad_rows(const update_t* u, const hyper_t* h) noexcept nogil:
     """accum += grad^2;  value <- soft((1 - lr l2) value - lr grad / (sqrt(accum) + eps), lr l1).
 
@@ -234,7 +258,12 @@ cdef void adagrad_rows(const update_t* u, const hyper_t* h) noexcept nogil:
     cdef update_t room
     cdef const update_t* flat = flattened(&room, u, 1)
     if flat.D == 1 and flat.n > 1:
-        update_blocks(adagrad_rows, flat, h, 1)
+        if flat.rows == NULL or flat.state != flat.value + 1 or flat.stride != flat.state_stride:
+            update_blocks(adagrad_rows, flat, h, 1)
+        elif flat.stride == 2 and is_plain(h):
+            adagrad_narrow(flat, h, 2, True)
+        else:
+            adagrad_narrow(flat, h, flat.stride, False)
     elif not is_plain(h):
         adagrad_dim(flat, h, flat.D, False)
     elif flat.D == 4:
