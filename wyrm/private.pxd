@@ -34,13 +34,14 @@ cdef class PrivateCopies:
     cdef list mapped             # memory of copies that the system mapped
     cdef readonly size_t bytes
     cdef dim_t n_threads
+    cdef dim_t counted           # steps before it makes copies
     cdef dim_t interval          # steps between two merges of the first tier
     cdef dim_t due               # the step of the next merge
     cdef dim_t merges
     cdef dim_t steps
     cdef bint counting
 
-    cdef int take(self, Replica replica, size_t budget, dim_t n_threads) except -1
+    cdef int take(self, Replica replica, size_t budget, dim_t n_threads, dim_t batch_size) except -1
     cdef bint copy_whole(self, copy_t* copy, size_t budget) except -1
     cdef int copy_some(self, copy_t* copy, size_t budget) except -1
     cdef int reserve(self, copy_t* copy) except -1

@@ -36,8 +36,10 @@ from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 
 cdef enum:
-    # Steps of each thread before it makes its copies.
+    # Steps of each thread before it makes its copies. Under Adagrad those of many examples count for more, but for MANY
+    # at most: it takes a few steps until they have become smaller.
     COUNTED = 512
+    MANY = 8
 
     # Steps of all threads between two merges of the first tier, once they have grown so far: from FIRST steps of this
     # thread on, a merge comes after 1 / GROWTH of the steps so far.
@@ -48,7 +50,7 @@ cdef enum:
     # Tables of more rows are not copied in part: a map of them takes memory.
     MAPPED = 1 << 18
 
-    # Of the counted steps, how many must have touched a row to make it worth a detour: one where it has many cache
+    # Of so many counted steps, how many must have touched a row to make it worth a detour: one where it has many cache
     # lines, from WIDE columns on. Under SGD, whose steps don't become smaller, only the hottest rows learn as much in
     # copies as by racing.
     WIDE = 64
@@ -178,7 +180,7 @@ cdef class PrivateCopies:
             wyrm_free(self.copies[i].order)
         wyrm_free(self.copies)
 
-    cdef int take(self, Replica replica, size_t budget, dim_t n_threads) except -1:
+    cdef int take(self, Replica replica, size_t budget, dim_t n_threads, dim_t batch_size) except -1:
         """Give the replica copies of its smallest parameters, as much as fits into `budget` bytes."""
         cdef dim_t i, best, count = replica.tape.n_parameters, width
         cdef storage_t* storage
@@ -188,6 +190,7 @@ cdef class PrivateCopies:
             raise MemoryError("no memory for a thread's copies of parameters")
         memset(self.copies, 0, count * sizeof(copy_t))
         self.n_threads = n_threads
+        self.counted = COUNTED
         self.interval = max(UPDATES // n_threads, FIRST)
         self.detours = Detours(replica)
         self.mapped = []
@@ -207,6 +210,8 @@ cdef class PrivateCopies:
             width = 0 if storage.state == NULL else storage.state_stride
             if width and storage.state == storage.value + storage.cols:
                 width -= storage.cols
+            if width:
+                self.counted = COUNTED // min(batch_size, MANY)
             copy = self.copies + self.n
             copy.shared = storage[0]
             copy.width = width
@@ -344,7 +349,7 @@ cdef class PrivateCopies:
         self.steps += 1
         if self.counting:
             self.count()
-            if self.steps == COUNTED:
+            if self.steps == self.counted:
                 for i in range(self.n):
                     self.rank(self.copies + i)
                 self.pull()
@@ -383,11 +388,12 @@ cdef class PrivateCopies:
         cdef uint32_t least[N_TIERS]
         cdef dim_t ends[N_TIERS]
         for k in range(N_TIERS):
-            least[k] = <uint32_t> (self.steps >> (k + 1))
+            least[k] = <uint32_t> max(1, self.steps >> (k + 1))
             ends[k] = 0
         least[N_TIERS - 1] = 0
         if copy.map != NULL:
             least[N_TIERS - 1] = OFTEN_BY_SGD if copy.width == 0 else 1 if copy.shared.cols >= WIDE else OFTEN
+            least[N_TIERS - 1] = <uint32_t> max(1, least[N_TIERS - 1] * self.steps // COUNTED)
         for r in range(copy.shared.rows):
             total += copy.touches[r]
             tier = tier_of(copy.touches[r], least)

@@ -483,6 +483,6 @@ class Trainer:
                 worker.use(optimizer, plans[i])
                 if n_threads > 1 and not self.deterministic and optimizer.rule in ADDITIVE:
                     worker.copies = PrivateCopies()
-                    worker.copies.take(replica, COPY_BYTES, n_threads)
+                    worker.copies.take(replica, COPY_BYTES, n_threads, self.batch_size)
             workers.append(worker)
         return workers

@@ -72,13 +72,14 @@ def test_deterministic_takes_the_steps_of_plain_training(make):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.parametrize("batch_size", [1, 20])
 @pytest.mark.parametrize("optimizer", [SGD, Adagrad])
-def test_private_copies_are_as_good_as_one_thread(optimizer):
+def test_private_copies_are_as_good_as_one_thread(optimizer, batch_size):
     rows, labels = examples(40_000)
 
     def run(n_threads):
         machine = Machine()
-        trainer = wyrm.Trainer(machine.loss, optimizer(0.02), n_threads=n_threads)
+        trainer = wyrm.Trainer(machine.loss, optimizer(0.02), n_threads, batch_size, reduction="sum")
         trainer.fit({machine.index: rows, machine.label: labels}, epochs=3)
         return trainer.evaluate(machine.feed(5000, seed=6))
 
