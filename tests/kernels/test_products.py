@@ -30,9 +30,9 @@ def case(k, rng, D, sizes, weighted, own, n_rows, distinct):
 
 @examples(
     D=DIMS, sizes=st.lists(st.integers(0, 21), min_size=1, max_size=4), weighted=st.booleans(), own=st.booleans(),
-    mean=st.booleans(), beside=st.integers(0, 3), seed=SEEDS,
+    mean=st.booleans(), beside=st.integers(0, 3), eps=st.sampled_from([EPS, 1e-7, 0.1]), seed=SEEDS,
 )  # fmt: skip
-def test_adagrad(k, D, sizes, weighted, own, mean, beside, seed):
+def test_adagrad(k, D, sizes, weighted, own, mean, beside, eps, seed):
     rng = np.random.default_rng(seed)
     mean = mean and not own
     n_rows = sum(sizes) + 2
@@ -48,11 +48,11 @@ def test_adagrad(k, D, sizes, weighted, own, mean, beside, seed):
     map = rng.permutation(n_rows) if seed % 3 else None
     found = k.products(
         "adagrad_products", table, D, rows, source, RATE, np.concatenate([[0], np.cumsum(sizes)]), weights, mean,
-        slopes=slopes, eps=EPS, ahead=ahead, map=map,
+        slopes=slopes, eps=eps, ahead=ahead, map=map,
     )  # fmt: skip
     expected = table.copy()
     expected[rows, D : 2 * D] += g**2
-    step = RATE * g / (np.sqrt(expected[rows, D : 2 * D]) + EPS)
+    step = RATE * g / (np.sqrt(expected[rows, D : 2 * D]) + eps)
     expected[rows, :D] -= step
     terms = abs(table)
     terms[rows, D : 2 * D] += size * (size + abs(g))

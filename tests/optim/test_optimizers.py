@@ -447,3 +447,23 @@ def test_a_million_rows_of_sgd_keep_no_state():
     optimizer.step()
     assert table.value.strides == (16, 4)
     assert optimizer.get_state()["parameters"] == [None]
+
+
+@pytest.mark.parametrize("eps", [1e-10, 1e-8, 1e-7, 1e-3, 0.1, 1.0, 30.0])
+def test_adagrad_is_exact_for_gradients_of_any_size(eps):
+    """The kernels take estimates where that is as exact, by the size of eps and of the sums."""
+    sizes = np.concatenate([[0], np.geomspace(1e-17, 1e17, 400)])
+    gradients = np.stack([sizes, -sizes[::-1]], axis=1).astype(np.float32)
+    weights = wyrm.ParameterNode(np.zeros(gradients.shape))
+    rows = wyrm.IndexInputNode(np.arange(len(gradients)))
+    loss = (weights.embedding(rows) * wyrm.InputNode(gradients)).sum()
+    optimizer = Adagrad(0.5, [weights], eps=eps)
+    accumulator = np.zeros(gradients.shape)
+    expected = np.zeros(gradients.shape)
+    for _ in range(3):
+        loss.forward()
+        loss.backward()
+        optimizer.step()
+        accumulator += gradients.astype(np.float64) ** 2
+        expected -= 0.5 * gradients / (np.sqrt(accumulator) + eps)
+    np.testing.assert_allclose(weights.value, expected, rtol=2e-6, atol=1e-37)

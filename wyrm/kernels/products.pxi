@@ -79,7 +79,10 @@ cdef inlined product_tile(real_t* value, dim_t stride, dim_t D, const products_t
                 a[k] = vec_fma(g[k], g[k], vec_load(row + D + k * LANES))
                 vec_store(row + D + k * LANES, a[k])
                 least = vec_min(a[k], least) if k else a[k]
-            if ESTIMATES and often(not vec_any(vec_less(least, c.floor))):
+            if ESTIMATES and c.large_eps:
+                for k in range(vectors):
+                    vec_store(row + k * LANES, adagrad_estimate_large(w[k], a[k], g[k], c))
+            elif ESTIMATES and often(not vec_any(vec_less(least, c.floor))):
                 for k in range(vectors):
                     vec_store(row + k * LANES, adagrad_estimate(w[k], a[k], g[k], c))
             else:

@@ -309,6 +309,22 @@ WYRM_INLINE vec_t vec_rsqrt_estimate(vec_t a) {
 #endif
 }
 
+/* 1 / a likewise, for a from 1e-30 to 1e30 (its reciprocal is then normal, too). */
+WYRM_INLINE vec_t vec_reciprocal_estimate(vec_t a) {
+#if WYRM_AVX512
+    return _mm512_rcp14_ps(a);
+#elif WYRM_AVX2
+    return _mm256_rcp_ps(a);
+#elif WYRM_SSE
+    return _mm_rcp_ps(a);
+#elif WYRM_NEON
+    vec_t y = vrecpeq_f32(a);
+    return vmulq_f32(y, vrecpsq_f32(a, y));
+#else
+    return vec_div(vec_set1(1), a);
+#endif
+}
+
 /* `part` lanes, or all when it is 0; puts store v or add it to what is there. */
 WYRM_INLINE vec_t vec_load_lanes(const WYRM_REAL* p, ptrdiff_t part) {
     return part ? vec_load_part(p, part) : vec_load(p);

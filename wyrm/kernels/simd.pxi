@@ -39,6 +39,7 @@ cdef extern from "simd.h" nogil:
     vec_t vec_fnma(vec_t a, vec_t b, vec_t c)            # c - a * b
     vec_t vec_sqrt(vec_t a)
     vec_t vec_rsqrt_estimate(vec_t a)                    # to 11 bits, for a > 0
+    vec_t vec_reciprocal_estimate(vec_t a)
     vec_t vec_abs(vec_t a)
     vec_t vec_copysign(vec_t magnitude, vec_t sign)
     vec_t vec_min(vec_t a, vec_t b)                      # a < b ? a : b; b where either is NaN

@@ -12,8 +12,8 @@
 cdef struct vectors_t:
     # Settings, one to all lanes.
     vec_t rate, decay, shrinkage, eps, low, high
-    vec_t half_rate, twice_eps, floor, three
-    bint clip, decays, shrinks
+    vec_t half_rate, twice_rate, twice_eps, floor, three
+    bint clip, decays, shrinks, large_eps
 
 
 cdef inline void load_settings(vectors_t* c, const hyper_t* h) noexcept nogil:
@@ -23,6 +23,8 @@ cdef inline void load_settings(vectors_t* c, const hyper_t* h) noexcept nogil:
     c.shrinkage = vec_set1(h.learning_rate * h.l1)
     c.eps = vec_set1(h.eps)
     c.half_rate = vec_set1(<real_t> 0.5 * h.learning_rate)
+    c.twice_rate = vec_set1(2 * h.learning_rate)
+    c.large_eps = h.eps >= <real_t> 1e-7 and h.eps <= 1
     c.twice_eps = vec_set1(2 * h.eps)
     c.floor = vec_set1(min(max(<real_t> 16_777_216 * h.eps * h.eps, <real_t> 1e-30), <real_t> 3e38))
     c.three = vec_set1(3)
@@ -170,9 +172,14 @@ cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
 # --- Adagrad -------------------------------------------------------------------------------------------------------
 #
 # step = lr grad / (sqrt(accum) + eps).  A square root and a division take most of the time of a model whose rows are
-# wide.  Where accum >= (4096 eps)^2, which is nearly always, the processor's estimate y of 1 / sqrt(accum) is refined
-# instead, by the Newton step y (3 - accum y^2) / 2, and eps / sqrt(accum), at most 2^-12, enters as eps y: the error is
-# that of two or three roundings.  Gradients of zero move nothing, whatever accum is.
+# wide.  The processor's estimates, each refined by a Newton step, are faster, and their error is that of a few roundings:
+#
+# Where accum >= (4096 eps)^2, which is nearly always if eps is there to keep from dividing by zero, the estimate y of
+# 1 / sqrt(accum) becomes y (3 - accum y^2) / 2, and eps / sqrt(accum), at most 2^-12, enters as eps y.
+# Where eps is from 1e-7 to 1, what accum lacks of 1e-30 counts for nothing, so no look at accum is needed: the root is
+# estimated, eps added, and the reciprocal of the sum estimated.
+#
+# Gradients of zero move nothing, whatever accum is.
 
 cdef inline vec_t adagrad_estimate(vec_t w, vec_t accum, vec_t g, const vectors_t* c) noexcept nogil:
     # w after the step, where accum >= (4096 eps)^2 in all lanes.
@@ -180,7 +187,19 @@ cdef inline vec_t adagrad_estimate(vec_t w, vec_t accum, vec_t g, const vectors_
     return vec_fnma(vec_mul(vec_mul(c.half_rate, g), y), vec_fnma(vec_fma(accum, y, c.twice_eps), y, c.three), w)
 
 
+cdef inline vec_t adagrad_estimate_large(vec_t w, vec_t accum, vec_t g, const vectors_t* c) noexcept nogil:
+    # The same for any accum, where eps is from 1e-7 to 1.
+    cdef vec_t a = vec_max(vec_set1(<real_t> 1e-30), accum)
+    cdef vec_t y = vec_rsqrt_estimate(a)
+    cdef vec_t root = vec_mul(a, y)
+    cdef vec_t twice = vec_fma(root, vec_fnma(root, y, c.three), c.twice_eps)    # 2 (sqrt(accum) + eps)
+    cdef vec_t r = vec_reciprocal_estimate(twice)
+    return vec_fnma(vec_mul(vec_mul(c.twice_rate, g), r), vec_fnma(twice, r, vec_set1(2)), w)
+
+
 cdef inline vec_t adagrad_moved(vec_t w, vec_t accum, vec_t g, const vectors_t* c) noexcept nogil:
+    if ESTIMATES and c.large_eps:
+        return adagrad_estimate_large(w, accum, g, c)
     if ESTIMATES and often(not vec_any(ivec_andnot(vec_less(accum, c.floor), vec_equal(g, vec_zero())))):
         return adagrad_estimate(w, vec_max(c.floor, accum), g, c)
     return vec_sub(w, vec_div(vec_mul(c.rate, g), vec_add(vec_sqrt(accum), c.eps)))
