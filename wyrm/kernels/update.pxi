@@ -172,7 +172,7 @@ cdef void sgd_rows(const update_t* u, const hyper_t* h) noexcept nogil:
 # --- Adagrad -------------------------------------------------------------------------------------------------------
 #
 # step = lr grad / (sqrt(accum) + eps).  A square root and a division take most of the time of a model whose rows are
-# wide.  The processor's estimates, each refined by a Newton step, are faster, and their error is that of a few roundings:
+# wide.  The processor's estimates, each refined by a Newton step, are faster, and as exact as a few roundings allow:
 #
 # Where accum >= (4096 eps)^2, which is nearly always if eps is there to keep from dividing by zero, the estimate y of
 # 1 / sqrt(accum) becomes y (3 - accum y^2) / 2, and eps / sqrt(accum), at most 2^-12, enters as eps y.
