@@ -23,6 +23,7 @@ ctypedef struct copy_t:
     row_t* order                 # [listed] those rows, by tier
     float* last                  # [listed, cols] how far the last merge, of all threads, moved each of them
     float sums[8][2]             # by tier, decayed: changes . last and last . last
+    float share[8]               # of the changes to a tier that was handed on last
     dim_t width                  # floats of optimiser state per row
     uint32_t* touches            # [rows] steps that touched each row, while they are counted
     dim_t tiers[9]               # tier k is order[tiers[k]] to order[tiers[k + 1]]
@@ -50,7 +51,7 @@ cdef class PrivateCopies:
     cdef void start(self) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef void pull(self) noexcept nogil
-    cdef float share_of(self, const copy_t* copy, dim_t tier) noexcept nogil
+    cdef float share_of(self, copy_t* copy, dim_t tier) noexcept nogil
     cdef void count(self) noexcept nogil
     cdef void rank(self, copy_t* copy) noexcept nogil
     cdef void hogwild_step(self) noexcept nogil

@@ -16,7 +16,8 @@ swing ever wider. Three things keep that in bounds, without merging so often tha
   of a row's distance to its optimum between two merges, and hand on the share s of that: T threads move it by s T q of
   the distance, and after that the next change is rho = q (1 - s T q) / (s T q) of the move. Overshooting shows as a
   negative rho, and at rest, where the moves are noise, rho is -q, for noise is what a thread then undoes. A share of
-  1 / (2 T |rho|) leaves s T q at 1.5 in the first case and 0.5 in the second; both converge.
+  1 / (2 T |rho|) leaves s T q at 1.5 in the first case and 0.5 in the second; both converge. One merge tells little, so
+  the share falls at once and grows slowly, and for the rows merged most often it starts at 1 / T.
 
 Most rows of a larger copy are touched seldom, about the same number of times between two merges of the last tier. That
 is then one pass over the whole copy, and some rows, taken evenly from it, stand for the others in the sums above.
@@ -28,6 +29,7 @@ them.
 
 import mmap
 
+from libc.math cimport fmaxf, fminf
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 from wyrm.kernels.dispatch cimport kernels
@@ -74,8 +76,14 @@ cdef enum:
     # Each tier is touched this many times more rarely than the one before, and merged as much more rarely.
     TIER = 2
 
+    # Tiers whose rows every step touches, or every second or fourth: each thread may take them to their optimum alone.
+    HOTTEST = 2
+
 # Decay, from merge to merge, of the sums that tell how far threads undo what the merge before did.
 cdef float MEMORY = 0.75
+
+# Growth of the share, from merge to merge.
+cdef float SLOWLY = 1.02
 
 
 cdef inline dim_t stride_of(const copy_t* copy) noexcept nogil:
@@ -317,6 +325,8 @@ cdef class PrivateCopies:
         for i in range(self.n):
             copy = self.copies + i
             memset(copy.sums, 0, sizeof(copy.sums))
+            for k in range(N_TIERS):
+                copy.share[k] = <float> 1 / self.n_threads if k < HOTTEST else 1
             memset(copy.last, 0, copy.tiers[N_TIERS] * copy.shared.cols * sizeof(float))
             if copy.flat:
                 memcpy(copy.mine.value, copy.shared.value, copy.n * stride_of(copy) * sizeof(float))
@@ -441,9 +451,13 @@ cdef class PrivateCopies:
             if copy.flat and tiers == N_TIERS:
                 merge_all(copy, share)
 
-    cdef float share_of(self, const copy_t* copy, dim_t tier) noexcept nogil:
-        """How much of its changes to the rows of a tier the thread hands on, from 1 / n_threads to 1."""
-        cdef float undone = -2 * self.n_threads * copy.sums[tier][0]
-        if undone <= copy.sums[tier][1]:
-            return 1
-        return max(copy.sums[tier][1] / undone, <float> 1 / self.n_threads)
+    cdef float share_of(self, copy_t* copy, dim_t tier) noexcept nogil:
+        """How much of its changes to the rows of a tier the thread hands on, from 1 / n_threads to 1.
+
+        Less at once when that is called for, more only by and by: one merge tells little.
+        """
+        cdef float undone = -2 * self.n_threads * copy.sums[tier][0], share = 1
+        if undone > copy.sums[tier][1]:
+            share = fmaxf(copy.sums[tier][1] / undone, <float> 1 / self.n_threads)
+        copy.share[tier] = fminf(share, copy.share[tier] * SLOWLY)
+        return copy.share[tier]
