@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import lzma
-import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import scipy.sparse
 from wyrm.cli.errors import UserError
 from wyrm.cli.tables import as_columns, as_targets, read_table, take_target
 from wyrm.io import iter_libffm, iter_libsvm, read_libffm, read_libsvm
-from wyrm.io.source import Rewound, Source, open_source
+from wyrm.io.source import Rewound, Source, is_pipe, open_source
 from wyrm.preprocessing import CategoryEncoder
 
 CHUNK_ROWS = 65_536
@@ -70,7 +69,7 @@ class Reader:
         """libsvm, libffm or csv."""
         form: str = self._options.format
         if form == "auto":
-            form = guess_format(io.BytesIO(self._pipe(path)[0]) if is_pipe(path) else path, path)
+            form = guess_format(io.BytesIO(self._pipe(path)[0]) if is_read_once(path) else path, path)
         if self._with_fields and form == "libsvm":
             raise UserError(
                 f"{path} has no fields, which a field-aware model needs: give a libffm file "
@@ -107,7 +106,7 @@ class Reader:
             yield self._examples(part)
 
     def _source(self, path: str) -> Source:
-        return self._pipe(path)[1] if is_pipe(path) else path
+        return self._pipe(path)[1] if is_read_once(path) else path
 
     def _pipe(self, path: str) -> tuple[bytes, Rewound]:
         """The beginning of what can be read only once, and the whole of it."""
@@ -161,9 +160,9 @@ class Reader:
         return CategoryEncoder(**{name: value for name, value in settings.items() if value is not None})
 
 
-def is_pipe(path: str) -> bool:
-    """Whether a path is the standard input, ``-``, or something else that can be read only once."""
-    return path == "-" or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path))
+def is_read_once(path: str) -> bool:
+    """Whether a path is the standard input, ``-``, or a pipe."""
+    return path == "-" or is_pipe(path)
 
 
 def as_labels(y: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ from typing import Any
 import scipy.sparse
 
 import wyrm.io
-from wyrm.cli.data import Reader, is_pipe
+from wyrm.cli.data import Reader, is_read_once
 from wyrm.cli.errors import UserError
 from wyrm.cli.evaluate import Scores
 from wyrm.cli.models import Predictor, of_width
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.model} is for {next(iter(MODELS[options.model]))} only; fm and ffm are for both")
     reader = Reader(options, with_fields=options.model == "ffm", regression=task == "regression")
     in_chunks = options.chunk_rows is not None
-    if in_chunks and (is_pipe(options.train) or reader.format_of(options.train) == "csv"):
+    if in_chunks and (is_read_once(options.train) or reader.format_of(options.train) == "csv"):
         raise UserError("--chunk-rows goes through the file several times: give a libsvm or libffm file")
     if in_chunks and options.patience is not None and options.valid is None:
         raise UserError("--patience with --chunk-rows needs a file to watch the loss on: --valid FILE")

@@ -80,6 +80,11 @@ def name_of(path: Source) -> str:
     return os.fspath(name) if isinstance(name, str | os.PathLike) else "<stream>"
 
 
+def is_pipe(path: str) -> bool:
+    """Whether what a path names is no file, and so can be read only once: a pipe, or a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 def check_source(path: Source) -> None:
     """Raise TypeError for what is neither a path nor a binary file."""
     if not isinstance(path, str | os.PathLike) and not hasattr(path, "read"):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wyrm.feeds.tokens import ArrayTokens
-from wyrm.io.source import check_source, open_source
+from wyrm.io.source import check_source, is_pipe, open_source
 from wyrm.text.count import Counting, WordCounter, WordEncoder, count_keys, encode_keys
 from wyrm.text.reader import TextFiles, refuse_utf16
 from wyrm.text.stream import TextTokens
@@ -62,7 +62,7 @@ class TextCorpus:
         self.paths = [os.fspath(path) for path in paths]
         for path in self.paths:
             check_source(path)
-            if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            if is_pipe(path):
                 raise ValueError(f"{path}: expected a file, which can be read several times, got a pipe or a device")
         self.compressed = any(_compression(path) for path in self.paths)
 
