@@ -9,7 +9,7 @@ import numpy as np
 from wyrm.leaf import InputNode, ParameterNode
 from wyrm.models.inputs import Inputs, Rows
 from wyrm.node import Node, OperatorNode
-from wyrm.optim import Optimizer
+from wyrm.optim import Adagrad, Optimizer
 from wyrm.parameter import HogwildParameter
 from wyrm.threads import usable_threads
 from wyrm.trainer import Trainer
@@ -66,6 +66,7 @@ class Network:
             del value
         self._saved: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None
         self.optimizer = optimizer
+        self._before: Optimizer | None = None
         self.lock = threading.Lock()
         self._score, self._loss, self._make_target = score, loss, make_target
         self._graphs: dict[tuple[str, bool], Graph] = {}
@@ -121,6 +122,8 @@ class Network:
             self.optimizer.learning_rate = optimizer.schedule or optimizer.learning_rate
         else:
             self._graphs.clear()
+            # One that trains parameters for the first time shares the state of another that is alive.
+            self._before = self.optimizer if _share_state(optimizer, self.optimizer) else None
             self.optimizer = optimizer
 
     # --- Predicting --------------------------------------------------------------------------------------------------
@@ -223,3 +226,10 @@ def threads_for(n_rows: int, n_threads: int | None) -> int:
     """Threads that are worth starting for so many rows."""
     n_threads = usable_threads() if n_threads is None else n_threads
     return max(1, min(n_threads, n_rows // EXAMPLES_PER_THREAD))
+
+
+def _share_state(one: Optimizer, other: Optimizer) -> bool:
+    """Whether they differ, if at all, in the eps of Adagrad, which its sums of squares don't depend on."""
+    return (
+        isinstance(one, Adagrad) and isinstance(other, Adagrad) and one.config | {"eps": 0} == other.config | {"eps": 0}
+    )

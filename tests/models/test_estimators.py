@@ -17,6 +17,7 @@ from estimators import (
     target,
 )
 
+from wyrm.io import load
 from wyrm.models import (
     FactorizationMachineClassifier,
     LinearRegression,
@@ -381,6 +382,27 @@ def test_partial_fit_learns_and_grows(cls, data):
     closed = make(cls).fit(half, t)
     with pytest.raises(ValueError, match=f"X has {WIDTH} features"):
         closed.predict(X)
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_the_optimizer_state_outlives_another_batch_size(tmp_path, reloaded):
+    """What Adagrad takes for a small gradient goes by the batch size; its sums of squares stay."""
+
+    def sums(model):
+        network = model._network
+        network.make_trainable()
+        return network.optimizer.get_state(list(network.parameters.values()))["parameters"][0]["slots"]["accumulator"]
+
+    rng = np.random.default_rng(0)
+    X, y = sp.csr_matrix(rng.integers(0, 2, (200, 10)).astype(np.float32)), rng.integers(0, 2, 200)
+    model = LogisticRegression(batch_size=1, n_threads=1, random_state=0).partial_fit(X, y, classes=[0, 1])
+    before = sums(model).copy()
+    if reloaded:
+        model.save(tmp_path / "model")
+        model = load(tmp_path / "model")
+    model.set_params(batch_size=8).partial_fit(X[:8], y[:8])
+    assert (sums(model) >= before).all()
+    assert (sums(model) > before).any() and before.min() > 1
 
 
 @pytest.mark.parametrize("cls", DENSE_TOO)
