@@ -54,6 +54,17 @@ ctypedef struct gradient_t:
     bint distinct
     int busy                     # taken by the tape that runs on it
 
+cdef inline void lay_rows(index_t* index, const row_t* rows, const row_t* offsets, dim_t n, dim_t bags, row_t high,
+                          bint distinct) noexcept nogil:
+    """Have the list hold other rows, which somebody else keeps."""
+    index.rows = rows
+    index.offsets = offsets
+    index.n = n
+    index.bags = bags
+    index.high = high
+    index.distinct = distinct
+    index.version += 1
+
 cdef int index_slots(index_t* index) noexcept nogil
 cdef void free_index(index_t* index) noexcept nogil
 cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noexcept nogil

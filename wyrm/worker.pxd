@@ -55,6 +55,7 @@ cdef class Worker:
     cdef int use(self, Optimizer optimizer, Plan plan) except -1
     cdef takes_t takes(self, Plan plan, dim_t i) noexcept
     cdef void work(self) noexcept nogil
+    cdef int slide_on(self, dim_t n) noexcept nogil
     cdef void sync(self, dim_t n) noexcept nogil
     cdef void set_rate(self) noexcept nogil
     cdef int one(self, dim_t n) noexcept nogil

@@ -6,6 +6,7 @@ storage of the parameters, where they race by design, and in the counters of con
 
 import numpy as np
 
+from wyrm.feeds.base cimport slide
 from wyrm.gradient cimport ANY, NONE, OF_DISTINCT_ROWS, clear_gradient
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.optim.state cimport hogwild_step_plain, hogwild_step_products, set_learning_rate
@@ -114,16 +115,34 @@ cdef class Worker:
                     hogwild_apply(&self.plan.plan)
             else:
                 status = self.one(n)
+            since += n
+            if simple and status == OK and self.cursor.slides_on:
+                n = min(self.cursor.end - self.cursor.at, PERIOD - since)
+                status = self.slide_on(n)
+                since += n
             if status != OK:
                 self.status = status
                 break
-            since += n
             if since >= PERIOD:
                 self.sync(since)
                 since = 0
         if self.copies is not None:
             self.copies.finish()
         self.sync(since)
+
+    cdef int slide_on(self, dim_t n) noexcept nogil:
+        """Train on the next n examples, one by one; a status."""
+        cdef dim_t i
+        cdef int status = OK
+        for i in range(n):
+            if wyrm_load(&self.control.control.stop):
+                break
+            slide(self.cursor)
+            status = gradients_of(self, 1, 1)
+            if status != OK:
+                break
+            hogwild_apply(&self.plan.plan)
+        return status
 
     cdef void sync(self, dim_t n) noexcept nogil:
         """Report n finished examples, and follow the schedule."""

@@ -33,9 +33,10 @@ ctypedef struct target_t:
     dim_t value_capacity, row_capacity
 
 ctypedef struct lookup_t:
-    # A table that an index leaf reaches, to fetch its rows ahead.
-    const storage_t* storage
-    dim_t column
+    # A table that a column's indices reach, to fetch its rows ahead.
+    const storage_t* storage     # NULL: the lookup fetches them, if its index says which
+    const column_t* column
+    index_t* index
 
 cdef class ArrayFeed(Feed):
     cdef list keys               # the nodes of each column: (input or index node, weights node or None)
@@ -58,10 +59,13 @@ cdef class ArrayCursor(Cursor):
     cdef dim_t n_columns, n_dense, n_lookups
     cdef bint looks_ahead        # rows of the next example are worth fetching
     cdef const int64_t* order
-    cdef bint one_by_one         # the examples come singly, in their own order, and nothing is fetched ahead
+    cdef bint slidable           # single examples in their own order can be slid to
+    cdef bint laid               # the leaves hold the example before `at`, from which one can slide on
 
-    cdef dim_t next_batch(self) noexcept nogil
-    cdef void look_ahead(self, dim_t place) noexcept nogil
+    cdef int note_lookups(self, dim_t i, object index) except -1
+    cdef int note_slides(self) except -1
+    cdef void fetch_examples(self, dim_t place) noexcept nogil
+    cdef void fetch_tables(self, dim_t place) noexcept nogil
     cdef dim_t example(self, dim_t place) noexcept nogil
     cdef int gather(self, dim_t first, dim_t n) noexcept nogil
     cdef int gather_dense(self, column_t* column, target_t* target, dim_t first, dim_t n) noexcept nogil

@@ -7,9 +7,9 @@ later one and the table rows of the next are on their way into the cache.
 import numpy as np
 
 from libc.string cimport memcpy, memset
-from wyrm.feeds.base cimport address
+from wyrm.feeds.base cimport address, slide, slide_t
 from wyrm.feeds.lookups cimport check_rows
-from wyrm.gradient cimport index_t
+from wyrm.gradient cimport index_t, lay_rows
 from wyrm.instructions.lookup cimport fetch_by_itself, fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
@@ -130,9 +130,8 @@ cdef class ArrayFeed(Feed):
 
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size):
         cdef ArrayCursor cursor = ArrayCursor.__new__(ArrayCursor)
-        cdef instruction_t* code
         cdef target_t* target
-        cdef dim_t i, k
+        cdef dim_t i
         cursor.feed = self
         cursor.replica = replica
         cursor.batch_size = batch_size
@@ -155,19 +154,9 @@ cdef class ArrayFeed(Feed):
                 target.index = replica.indices + <dim_t> leaves[index]
             if values is not None and values in leaves:
                 target.input = replica.inputs + <dim_t> leaves[values]
-            if target.index == NULL:
-                continue
-            for k in range(replica.tape.n_code):
-                code = replica.tape.code + k
-                check_rows(code, target.index, index, self.columns[i].high)
-                if (code.storage != NULL and code.index == target.index
-                        and self.is_worth_fetching(self.columns + i, code.storage)):
-                    cursor.looks_ahead = True
-                    if replica.trains and batch_size == 1 and fetch_by_itself(code):
-                        continue
-                    cursor.lookups[cursor.n_lookups].storage = code.storage
-                    cursor.lookups[cursor.n_lookups].column = i
-                    cursor.n_lookups += 1
+            if target.index != NULL:
+                cursor.note_lookups(i, index)
+        cursor.note_slides()
         return cursor
 
     cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept:
@@ -221,18 +210,12 @@ cdef class ArrayFeed(Feed):
 cdef void point_at_indices(target_t* target, const column_t* column, dim_t example) noexcept nogil:
     """Point an index leaf and its weights at one example."""
     cdef dim_t begin, end
-    cdef index_t* index = target.index
     cdef input_t* input = target.input
     extent(&begin, &end, column, example)
-    if index != NULL:
+    if target.index != NULL:
         target.offsets[0], target.offsets[1] = 0, <row_t> (end - begin)
-        index.offsets = target.offsets
-        index.rows = column.rows + begin
-        index.n = end - begin
-        index.bags = 1
-        index.high = column.high
-        index.distinct = column.examined and (column.repeats == NULL or not column.repeats[example])
-        index.version += 1
+        lay_rows(target.index, column.rows + begin, target.offsets, end - begin, 1, column.high,
+                 column.examined and (column.repeats == NULL or not column.repeats[example]))
     if input != NULL:
         input.value = <float*> column.values + begin
         input.rows = end - begin
@@ -265,28 +248,77 @@ cdef class ArrayCursor(Cursor):
                 wyrm_free(self.targets[i].offsets)
         wyrm_free(self.targets)
         wyrm_free(self.lookups)
+        wyrm_free(self.slides)
+
+    cdef int note_lookups(self, dim_t i, object index) except -1:
+        """Check the indices of a column against the tables they reach, and note what is worth fetching ahead."""
+        cdef dim_t k
+        cdef instruction_t* code
+        cdef lookup_t* lookup
+        for k in range(self.replica.tape.n_code):
+            code = self.replica.tape.code + k
+            check_rows(code, self.targets[i].index, index, self.columns[i].high)
+            if (code.storage == NULL or code.index != self.targets[i].index
+                    or not (<ArrayFeed> self.feed).is_worth_fetching(self.columns + i, code.storage)):
+                continue
+            self.looks_ahead = True
+            lookup = self.lookups + self.n_lookups
+            lookup.column = self.columns + i
+            lookup.index = code.index
+            lookup.storage = code.storage
+            if self.replica.trains and self.batch_size == 1 and fetch_by_itself(code):
+                lookup.storage = NULL
+            self.n_lookups += 1
+        return 0
+
+    cdef int note_slides(self) except -1:
+        """Find out how to get from an example to the next where they come singly, in their own order."""
+        cdef dim_t i
+        cdef size_t width
+        cdef column_t* column
+        cdef target_t* target
+        self.slidable = self.batch_size == 1
+        self.slides = <slide_t*> wyrm_alloc(2 * self.n_columns * sizeof(slide_t))
+        if self.slides == NULL:
+            raise MemoryError("no memory for a cursor")
+        for i in range(self.n_columns):
+            column, target = self.columns + i, self.targets + i
+            if column.kind == RAGGED or column.repeats != NULL:
+                self.slidable = False
+            width = column.width * sizeof(float)
+            if target.index != NULL:
+                self.slides[self.n_slides] = slide_t(<const char**> &target.index.rows, &target.index.version,
+                                                     <const char*> column.rows, width)
+                self.n_slides += 1
+            if target.input != NULL:
+                self.slides[self.n_slides] = slide_t(<const char**> &target.input.value, &target.input.version,
+                                                     <const char*> column.values, width)
+                self.n_slides += 1
+        return 0
 
     cdef dim_t next(self) noexcept nogil:
-        if self.one_by_one and self.at < self.end:
-            self.first = self.at
-            self.at += 1
-            point(self, self.first)
-            return 1
-        return self.next_batch()
-
-    cdef dim_t next_batch(self) noexcept nogil:
         cdef dim_t n
+        self.slides_on = False
         if self.at >= self.end:
             self.order = (<ArrayFeed> self.feed).order
-            self.one_by_one = self.batch_size == 1 and self.order == NULL and not self.looks_ahead
             if not self.take():
                 return 0
-        self.first = self.at
+            self.laid = False
         if self.batch_size == 1:
-            self.look_ahead(self.at)
-            point(self, self.example(self.at))
-            self.at += 1
+            if self.order != NULL:
+                self.fetch_examples(self.at)
+            if self.looks_ahead:
+                self.fetch_tables(self.at + 1)
+            if self.laid:
+                slide(self)
+            else:
+                self.first = self.at
+                point(self, self.example(self.at))
+                self.at += 1
+                self.laid = self.slidable and self.order == NULL
+            self.slides_on = self.laid and not self.looks_ahead
             return 1
+        self.first = self.at
         n = self.end - self.at
         if n > self.batch_size:
             n = self.batch_size
@@ -296,17 +328,20 @@ cdef class ArrayCursor(Cursor):
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil:
         self.order = (<ArrayFeed> self.feed).order
         self.first = first
+        self.laid = False
         if n == 1:
             point(self, self.example(first))
             return 1
         return n if self.gather(first, n) == 0 else -1
 
-    cdef void look_ahead(self, dim_t place) noexcept nogil:
-        """Start fetching what coming examples need: where their indices are, the indices, the table rows."""
+    cdef void fetch_examples(self, dim_t place) noexcept nogil:
+        """Start fetching examples that come later: where their indices are, then the indices themselves.
+
+        In their own order, the processor fetches them by itself.
+        """
         cdef dim_t i, begin, end, example
         cdef column_t* column
-        # In their own order, the processor fetches the examples ahead by itself.
-        if self.order != NULL and place + 3 * AHEAD < self.end:
+        if place + 3 * AHEAD < self.end:
             example = self.example(place + 3 * AHEAD)
             for i in range(self.n_columns):
                 column = self.columns + i
@@ -314,7 +349,7 @@ cdef class ArrayCursor(Cursor):
                     wyrm_prefetch(column.starts + example, sizeof(int64_t))
                 elif column.kind == DENSE:
                     wyrm_prefetch(column.values + example * column.width, column.width * sizeof(float))
-        if self.order != NULL and place + 2 * AHEAD < self.end:
+        if place + 2 * AHEAD < self.end:
             example = self.example(place + 2 * AHEAD)
             for i in range(self.n_columns):
                 column = self.columns + i
@@ -323,22 +358,22 @@ cdef class ArrayCursor(Cursor):
                     wyrm_prefetch(column.rows + begin, (end - begin) * sizeof(row_t))
                     if column.values != NULL:
                         wyrm_prefetch(column.values + begin, (end - begin) * sizeof(float))
-        if not self.looks_ahead:
-            return
-        for i in range(self.n_dense, self.n_columns):
-            if self.targets[i].index != NULL:
-                self.targets[i].index.n_ahead = 0
-        if place + 1 < self.end:
-            example = self.example(place + 1)
-            for i in range(self.n_dense, self.n_columns):
-                if self.targets[i].index != NULL:
-                    extent(&begin, &end, self.columns + i, example)
-                    self.targets[i].index.ahead = self.columns[i].rows + begin
-                    self.targets[i].index.n_ahead = end - begin
-            for i in range(self.n_lookups):
-                column = self.columns + self.lookups[i].column
-                extent(&begin, &end, column, example)
-                fetch_rows(self.lookups[i].storage, column.rows + begin, end - begin, self.replica.trains)
+
+    cdef void fetch_tables(self, dim_t place) noexcept nogil:
+        """Start fetching the rows of tables that the example at a place needs, or let lookups know which."""
+        cdef dim_t i, begin = 0, end = 0, example = 0
+        cdef lookup_t* lookup
+        if place < self.end:
+            example = self.example(place)
+        for i in range(self.n_lookups):
+            lookup = self.lookups + i
+            if place < self.end:
+                extent(&begin, &end, lookup.column, example)
+            if lookup.storage != NULL:
+                fetch_rows(lookup.storage, lookup.column.rows + begin, end - begin, self.replica.trains)
+            else:
+                lookup.index.ahead = lookup.column.rows + begin
+                lookup.index.n_ahead = end - begin
 
     cdef inline dim_t example(self, dim_t place) noexcept nogil:
         return place if self.order == NULL else self.order[place]
@@ -407,13 +442,7 @@ cdef class ArrayCursor(Cursor):
                         dim_t n) noexcept nogil:
         """Point the leaves at n examples."""
         if target.index != NULL:
-            target.index.offsets = target.offsets
-            target.index.rows = rows
-            target.index.n = target.offsets[n]
-            target.index.bags = n
-            target.index.high = column.high
-            target.index.distinct = False
-            target.index.version += 1
+            lay_rows(target.index, rows, target.offsets, target.offsets[n], n, column.high, False)
         if target.input != NULL:
             target.input.value = <float*> values
             target.input.rows = target.offsets[n]

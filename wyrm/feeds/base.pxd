@@ -2,6 +2,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from wyrm.kernels.table cimport dim_t
 from wyrm.replica cimport Replica
 
+ctypedef struct slide_t:
+    # A leaf that points into data with as much for every example.
+    const char** leaf
+    uint64_t* version            # of the leaf
+    const char* data
+    dim_t bytes                  # of an example
+
 cdef class Cursor:
     # One thread's way through a feed.
     cdef Feed feed
@@ -10,6 +17,9 @@ cdef class Cursor:
     cdef dim_t first             # the place in the epoch's order of the first example of the batch laid down last
     cdef dim_t at, end           # the share of the epoch that this cursor has taken and not yet laid down
     cdef dim_t beside            # places that the last next() went past beside those of its batch: progress, too
+    cdef slide_t* slides         # [n_slides]
+    cdef dim_t n_slides
+    cdef bint slides_on          # up to `end`, slide() does what next() would
     cdef const int* stopped      # set when the run is to end, for those who wait; NULL: nobody will say so
 
     cdef dim_t next(self) noexcept nogil
@@ -35,6 +45,18 @@ cdef class Feed:
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)
     cdef object finish(self)
+
+cdef inline void slide(Cursor self) noexcept nogil:
+    """Lay the next example into the leaves, which hold a single one of the same feed."""
+    cdef const slide_t* slide = self.slides
+    cdef const slide_t* last = slide + self.n_slides
+    cdef dim_t at = self.at
+    while slide != last:
+        slide.leaf[0] = slide.data + at * slide.bytes
+        slide.version[0] += 1
+        slide += 1
+    self.first = at
+    self.at = at + 1
 
 cdef inline dim_t example_at(Feed feed, dim_t place) noexcept nogil:
     """The example at a place of the epoch."""

@@ -1,4 +1,4 @@
-from wyrm.gradient cimport index_t
+from wyrm.gradient cimport index_t, lay_rows
 from wyrm.instructions.lookup cimport fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.table cimport dim_t, row_t
@@ -19,15 +19,8 @@ cdef Lookups lookups_of(Replica replica, dict leaves, object node, row_t high)
 cdef inline void lay_bags(Lookups lookups, const row_t* rows, const row_t* offsets, dim_t n, dim_t bags,
                           bint distinct) noexcept nogil:
     """Point the leaf at n rows in `bags` bags."""
-    cdef index_t* index = lookups.index
-    if index != NULL:
-        index.rows = rows
-        index.offsets = offsets
-        index.n = n
-        index.bags = bags
-        index.high = lookups.high
-        index.distinct = distinct
-        index.version += 1
+    if lookups.index != NULL:
+        lay_rows(lookups.index, rows, offsets, n, bags, lookups.high, distinct)
 
 cdef inline void fetch(Lookups lookups, const row_t* rows, dim_t n, bint trains) noexcept nogil:
     """Start fetching table rows that are soon looked up."""
