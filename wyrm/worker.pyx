@@ -132,9 +132,9 @@ cdef class Worker:
 
     cdef int slide_on(self, dim_t n) noexcept nogil:
         """Train on the next n examples, one by one; a status."""
-        cdef dim_t i
+        cdef dim_t _
         cdef int status = OK
-        for i in range(n):
+        for _ in range(n):
             if wyrm_load(&self.control.control.stop):
                 break
             slide(self.cursor)

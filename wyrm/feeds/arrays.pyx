@@ -9,7 +9,7 @@ import numpy as np
 from libc.string cimport memcpy, memset
 from wyrm.feeds.base cimport address, slide, slide_t
 from wyrm.feeds.lookups cimport check_rows
-from wyrm.gradient cimport index_t, lay_rows
+from wyrm.gradient cimport lay_rows
 from wyrm.instructions.lookup cimport fetch_by_itself, fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
