@@ -97,7 +97,7 @@ cdef class Worker:
             self.control.stop()
 
     cdef void work(self) noexcept nogil:
-        cdef dim_t n, since = 0
+        cdef dim_t n, before, since = 0
         cdef int status = OK
         cdef bint simple = self.kind == TRAIN and self.copies is None
         if self.copies is not None:
@@ -117,9 +117,9 @@ cdef class Worker:
                 status = self.one(n)
             since += n
             if simple and status == OK and self.cursor.slides_on:
-                n = min(self.cursor.end - self.cursor.at, PERIOD - since)
-                status = self.slide_on(n)
-                since += n
+                before = self.examples
+                status = self.slide_on(min(self.cursor.end - self.cursor.at, PERIOD - since))
+                since += self.examples - before
             if status != OK:
                 self.status = status
                 break
