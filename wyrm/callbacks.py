@@ -1,5 +1,7 @@
 """What users can hook into training."""
 
+from collections.abc import Iterable
+
 
 class Callback:
     """Base of callbacks that want more than to be called after each epoch.
@@ -24,7 +26,10 @@ class Callback:
         """Called after each epoch, with its entries in ``trainer.history``; return True to end training."""
 
     def on_interval(self, trainer):
-        """Called every :attr:`interval` seconds while threads train; return True to end training."""
+        """Called every :attr:`interval` seconds while threads train; return True to end training.
+
+        It may evaluate and predict, but not with the feed that is being trained on.
+        """
 
 
 class Checkpoint(Callback):
@@ -68,6 +73,10 @@ class _AfterEpoch(Callback):
 
 def checked_callbacks(callbacks):
     """Callbacks as given, plain callables wrapped."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(
+            f"callbacks: expected a list of callables or Callbacks, got {type(callbacks).__name__}; put it in a list"
+        )
     checked = []
     for callback in callbacks:
         if isinstance(callback, Callback):

@@ -1,10 +1,13 @@
 """Checkpoints of training: values and optimiser states of parameters, and a record of how far it went."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from wyrm.container import ModelFileError, read_container, write_container
+from wyrm.history import History
+from wyrm.snapshot import FitState
 
 KIND = "wyrm checkpoint"
 VERSION = 1
@@ -32,6 +35,32 @@ def write_checkpoint(path, snapshots, record):
                 state = {"kind": state["kind"], "slots": list(state["slots"]), "clock": _listed(state["clock"])}
             states[name]["parameters"].append(state)
     write_container(path, KIND, VERSION, {"states": states, "record": record}, tensors)
+
+
+def record_of(trainer):
+    """What a checkpoint says of a trainer beside the numbers: its arguments, and how far it went."""
+    fit = trainer._fit
+    return {
+        "batch_size": trainer.batch_size,
+        "seed": trainer.seed,
+        "deterministic": trainer.deterministic,
+        "reduction": trainer.reduction,
+        "optimizer": repr(trainer.optimizer),
+        "history": asdict(trainer.history),
+        "partial_fits": trainer._partial_fits,
+        "fit": fit and {"epochs": fit.epochs, "best_loss": fit.best_loss, "history": asdict(fit.history)},
+    }
+
+
+def restore_fit(trainer, record):
+    """Let a trainer go on where the record of another one ends."""
+    trainer.history = History(**record["history"])
+    trainer._partial_fits = record["partial_fits"]
+    if record["fit"] is not None:
+        trainer._fit = FitState(record["fit"]["epochs"])
+        trainer._fit.best_loss = record["fit"]["best_loss"]
+        trainer._fit.history = History(**record["fit"]["history"])
+        trainer._resumed = True
 
 
 def read_checkpoint(path):

@@ -13,7 +13,8 @@ from wyrm.gradient cimport add_row, clear_gradient, free_gradient
 from wyrm.instructions.program cimport OK, OUT_OF_MEMORY
 from wyrm.kernels.table cimport row_t
 from wyrm.memory cimport wyrm_alloc, wyrm_free
-from wyrm.optim.update cimport hogwild_apply
+from wyrm.optim.update cimport Optimizer, hogwild_apply
+from wyrm.replica cimport Replica
 from wyrm.sync cimport wyrm_load, wyrm_meet, wyrm_store
 from wyrm.worker cimport gradients_of
 
@@ -30,6 +31,20 @@ cdef class Shards:
         self.n_threads = n_threads
         self.n_examples = n_examples
         self.batch_size = batch_size
+
+
+cdef list reducers_of(list workers, Control control, dim_t n_threads, dim_t n_examples, dim_t batch_size,
+                      Optimizer optimizer):
+    """The threads of a run over these workers, one for each part of a batch."""
+    cdef Replica replica = (<Worker> workers[0]).replica
+    cdef dim_t i
+    n_threads = min(n_threads, N_SHARDS)
+    for i in range(replica.tape.n_parameters):
+        if replica.storages[i].catch_up != NULL:
+            n_threads = 1
+    shards = Shards(workers, control, n_threads, n_examples, batch_size)
+    parameters = (<Worker> workers[0]).plan.parameters
+    return [Reducer(shards, i, optimizer.make_plan(parameters)) for i in range(n_threads)]
 
 
 cdef class Reducer:
@@ -60,15 +75,23 @@ cdef class Reducer:
                 free_gradient(self.gradients + i)
         wyrm_free(self.gradients)
 
-    def run(self):
-        """Work until the epoch is over or somebody says stop; without the GIL."""
-        with nogil:
-            self.work()
+    def run(self, dim_t most=0):
+        """Work until the epoch is over or somebody says stop; without the GIL.
 
-    cdef void work(self) noexcept nogil:
-        cdef dim_t first = 0, n, s
+        With `most` it pauses after about so many examples, and returns True if there may be more: run it again.
+        """
+        cdef bint pauses
+        with nogil:
+            pauses = self.work(most)
+        return pauses
+
+    cdef bint work(self, dim_t most) noexcept nogil:
+        cdef dim_t first = self.first, n, s
         cdef int status
         while first < self.shards.n_examples:
+            if most and first >= self.first + most:
+                self.first = first
+                return True
             n = min(self.shards.batch_size, self.shards.n_examples - first)
             if self.thread == 0:
                 self.shards.leaving = wyrm_load(&self.shards.control.control.stop)
@@ -76,13 +99,13 @@ cdef class Reducer:
                     (<Worker> self.shards.worker[0]).set_rate()
             wyrm_meet(&self.shards.barrier, self.shards.n_threads)
             if self.shards.leaving:
-                return
+                return False
             status = self.forward_backward(first, n)
             if status != OK:
                 wyrm_store(&self.shards.status, status)
             wyrm_meet(&self.shards.barrier, self.shards.n_threads)
             if self.shards.status != OK:
-                return
+                return False
             status = self.reduce()
             if status != OK:
                 wyrm_store(&self.shards.status, status)
@@ -95,10 +118,11 @@ cdef class Reducer:
                 self.clear(s)
                 s += self.shards.n_threads
             if self.shards.status != OK:
-                return
+                return False
             first += n
             if self.thread == 0:
                 (<Worker> self.shards.worker[0]).sync(n)
+        return False
 
     cdef void clear(self, dim_t s) noexcept nogil:
         cdef dim_t i

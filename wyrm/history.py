@@ -20,7 +20,7 @@ class History:
     stopped : str or None
         Why training ended before its last epoch: "patience", "callback", "interrupt"; None when it didn't.
     best_epoch : int or None
-        The epoch, from 0, whose parameters were restored by early stopping.
+        The epoch, from 0, with the least validation loss. With ``patience``, its parameters were restored.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class History:
         if self.validation_loss:
             ax.plot(range(1, len(self.validation_loss) + 1), self.validation_loss, marker="o", label="validation")
         if self.best_epoch is not None:
-            ax.axvline(self.best_epoch + 1, linestyle=":", color="gray", label="restored")
+            ax.axvline(self.best_epoch + 1, linestyle=":", color="gray", label="best")
         ax.set_xlabel("epoch")
         ax.set_ylabel("mean loss")
         ax.legend()

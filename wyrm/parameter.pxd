@@ -39,6 +39,7 @@ cdef class HogwildParameter:
     cdef int enter(self) except -1
     cdef void leave(self) noexcept
     cdef int make_current(self) except -1
+    cdef bint is_finite(self) except -1
 
 cdef object as_matrix(object array, object what)
 cdef bint all_finite(const float* values, dim_t n) noexcept nogil

@@ -235,6 +235,17 @@ cdef class HogwildParameter:
             self.leave()
         return 0
 
+    cdef bint is_finite(self) except -1:
+        """Whether all values are, as far as rows are current."""
+        cdef dim_t r
+        cdef bint finite = True
+        self.enter()
+        with nogil:
+            for r in range(self.storage.rows):
+                finite = finite and all_finite(self.storage.value + r * self.storage.stride, self.storage.cols)
+        self.leave()
+        return finite
+
     cdef int enter(self) except -1:
         """Before a call without the GIL: the storage stays where it is until leave()."""
         while True:

@@ -4,32 +4,32 @@ It makes a replica of the loss for each thread, lets the threads draw examples f
 (wyrm/worker.pyx), and watches them from the calling thread: progress, Ctrl-C, validation, callbacks.
 """
 
+import threading
 import time
-from dataclasses import asdict
 
 import numpy as np
 
 from wyrm.blas_threads import single_threaded_blas
 from wyrm.callbacks import checked_callbacks
-from wyrm.checkpoint import read_checkpoint, write_checkpoint
-from wyrm.deterministic cimport N_SHARDS, Reducer, Shards
+from wyrm.checkpoint import record_of, restore_fit, read_checkpoint, write_checkpoint
+from wyrm.deterministic cimport N_SHARDS, reducers_of
 from wyrm.errors import describe
 from wyrm.feeds.base cimport Feed
 from wyrm.feeds import as_feed
 from wyrm.feeds.base import epoch_order, leaves_of
 from wyrm.history import History
 from wyrm.kernels.table cimport dim_t
-from wyrm.node cimport OperatorNode, refuse_status, tape_of
+from wyrm.node cimport OperatorNode, tape_of
 from wyrm.optim.update cimport Optimizer
+from wyrm.outcome import outcome_of, raise_not_finite
 from wyrm.parameter cimport HogwildParameter
 from wyrm.private cimport PrivateCopies
 from wyrm.progress import progress_bar
 from wyrm.replica cimport Replica
 from wyrm.snapshot import FitState, Snapshot
-from wyrm.sync cimport wyrm_load
 from wyrm.threads import usable_threads
 from wyrm.watch import checked_count, watch
-from wyrm.worker cimport EVALUATE, NOT_BY_EXAMPLE, NOT_FINITE, PREDICT, TRAIN, Control, Worker, work_kind
+from wyrm.worker cimport EVALUATE, PREDICT, TRAIN, Control, Worker, work_kind
 
 # Points a schedule is sampled at; between them the rate follows straight lines.
 cdef int RATE_POINTS = 4097
@@ -39,6 +39,10 @@ cdef size_t COPY_BYTES = 3 << 20
 
 # The rules whose state is made of sums, so that what several threads added to it adds up.
 cdef tuple ADDITIVE = ("SGD", "Adagrad")
+
+
+# In a batch, which index arrays with 32 bits count.
+cdef long long MOST_EXAMPLES = 2**31 - 1
 
 
 cdef double mean(double total, dim_t n):
@@ -103,20 +107,26 @@ class Trainer:
         self.loss = loss
         self.optimizer = optimizer
         self.n_threads = checked_count("n_threads", usable_threads() if n_threads is None else n_threads)
-        self.batch_size = checked_count("batch_size", batch_size)
-        self.seed = checked_count("seed", seed, least=0)
+        self.batch_size = checked_count("batch_size", batch_size, most=MOST_EXAMPLES)
+        self.seed = checked_count("seed", seed, least=0, most=2**64 - 1)
         self.deterministic = bool(deterministic)
         if reduction not in ("mean", "sum"):
             raise ValueError(f"Trainer: expected reduction \"mean\" or \"sum\", got {reduction!r}")
         self.reduction = reduction
         self.history = History()
-        self._teams = {}
+        self._teams = {}                 # replicas of each root, but for those at work
+        self._training = threading.Lock()
         self._partial_fits = 0
         self._fit = None                 # of a fit() that can be gone on with: see save()
+        self._resumed = False            # the next fit() goes on with it
 
     def __repr__(self):
         return (f"Trainer({describe(self.loss)}, {self.optimizer!r}, n_threads={self.n_threads}, "
                 f"batch_size={self.batch_size}, seed={self.seed}, deterministic={self.deterministic})")
+
+    def __reduce__(self):
+        raise TypeError("Trainer: a trainer can't be pickled or copied, as its graph and threads can't; save() writes "
+                        "what it learned, and Trainer.resume() goes on with it over the same graph")
 
     # --- What users call -----------------------------------------------------------------------------------------
 
@@ -179,39 +189,40 @@ class Trainer:
         total = max(0, source.n_examples * epochs)
         try:
             for epoch in range(len(history.loss), epochs):
+                if patience is not None and epoch and epoch - history.best_epoch > patience:
+                    history.stopped = "patience"
+                    break
                 with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose) as bar:
                     started = time.perf_counter()
                     try:
-                        loss, examples = self._run(
+                        loss, examples, ended = self._run(
                             self.loss, source, TRAIN, self._order(source, shuffle), bar, callbacks, total,
                             source.n_examples * epoch,
                         )
+                        seconds = time.perf_counter() - started
+                        self._refuse_overflow()
+                        if held_out is not None:
+                            validation_loss = self.evaluate(held_out)
                     except FloatingPointError as error:
                         kept = ""
                         if good is not None:
                             good.restore()
                             kept = "; the parameters are as they were before this epoch"
                         raise FloatingPointError(f"epoch {epoch + 1}: {error}{kept}") from None
-                    seconds = time.perf_counter() - started
                     for record in (history, self.history):
                         record.loss.append(mean(loss, examples))
                         record.seconds.append(seconds)
                         record.examples.append(examples)
-                    if held_out is not None:
-                        validation_loss = self.evaluate(held_out)
-                        history.validation_loss.append(validation_loss)
-                        self.history.validation_loss.append(validation_loss)
+                        if held_out is not None:
+                            record.validation_loss.append(validation_loss)
                     bar.finish(history)
                 self.optimizer.progress = (epoch + 1) / epochs
                 if held_out is not None and validation_loss < state.best_loss:
                     state.best_loss, history.best_epoch = validation_loss, epoch
                     if patience is not None:
                         state.keep_best(parameters, self.optimizer)
-                if any([callback.on_epoch(self) for callback in callbacks]):
+                if any([callback.on_epoch(self) for callback in callbacks]) or ended:
                     history.stopped = "callback"
-                    break
-                if patience is not None and epoch - history.best_epoch >= patience:
-                    history.stopped = "patience"
                     break
                 if good is not None and epoch + 1 < epochs:
                     good.update()
@@ -226,9 +237,17 @@ class Trainer:
 
     def _resumable(self, epochs):
         """The state of this fit(): that of the one a checkpoint was taken in, or a new one."""
-        if self._fit is None or self._fit.epochs != epochs:
+        if not self._resumed or self._fit.epochs != epochs:
             self._fit = FitState(epochs)
+        self._resumed = False
+        self._fit.history.stopped = None
         return self._fit
+
+    def _refuse_overflow(self):
+        """Raise if the last steps of an epoch, whose outcome no loss has seen, left something that is not finite."""
+        for node in self.loss.parameters():
+            if not (<HogwildParameter> node.parameter).is_finite():
+                raise_not_finite(f"{describe(node)} became NaN or infinite", self)
 
     def partial_fit(self, feed, *, shuffle=False):
         """Train once over some more examples, at the optimiser's present learning rate.
@@ -244,10 +263,10 @@ class Trainer:
             Mean loss over the examples, each before its step.
         """
         cdef Feed source = as_feed(feed)
-        self._fit = None
+        self._fit, self._resumed = None, False
         source.allow(1)
         self._partial_fits += 1
-        loss, examples = self._run(self.loss, source, TRAIN, self._order(source, shuffle), None, (), 0, 0)
+        loss, examples, _ = self._run(self.loss, source, TRAIN, self._order(source, shuffle), None, (), 0, 0)
         return mean(loss, examples)
 
     def evaluate(self, feed):
@@ -261,7 +280,7 @@ class Trainer:
         -------
         float
         """
-        loss, examples = self._run(self.loss, as_feed(feed), EVALUATE, None, None, (), 0, 0)
+        loss, examples, _ = self._run(self.loss, as_feed(feed), EVALUATE, None, None, (), 0, 0)
         return mean(loss, examples)
 
     def predict(self, node, feed):
@@ -300,21 +319,21 @@ class Trainer:
         Parameters
         ----------
         path : str or path-like
+
+        Raises
+        ------
+        OSError
+            If the file can't be written.
+        RuntimeError
+            While threads train.
         """
-        parameters = [node.parameter for node in self.loss.parameters()]
-        record = {
-            "batch_size": self.batch_size, "seed": self.seed, "deterministic": self.deterministic,
-            "reduction": self.reduction,
-            "optimizer": repr(self.optimizer), "history": asdict(self.history), "partial_fits": self._partial_fits,
-            "fit": None,
-        }
-        snapshots = {"last": Snapshot(parameters, self.optimizer)}
-        if self._fit is not None:
-            record["fit"] = {"epochs": self._fit.epochs, "best_loss": self._fit.best_loss,
-                             "history": asdict(self._fit.history)}
-            if self._fit.best is not None:
-                snapshots["best"] = self._fit.best
-        write_checkpoint(path, snapshots, record)
+        if self._training.locked():
+            raise RuntimeError("Trainer.save: expected to be called between epochs, such as by on_epoch() of a "
+                               "callback, but threads are training: a run couldn't go on from here")
+        snapshots = {"last": Snapshot([node.parameter for node in self.loss.parameters()], self.optimizer)}
+        if self._fit is not None and self._fit.best is not None:
+            snapshots["best"] = self._fit.best
+        write_checkpoint(path, snapshots, record_of(self))
 
     @classmethod
     def resume(cls, path, loss, optimizer, n_threads=None):
@@ -349,10 +368,7 @@ class Trainer:
             raise ValueError(f"{path}: expected parameters of shapes {[p.shape for p in parameters]}, found {shapes}")
         if record["optimizer"] != repr(optimizer):
             raise ValueError(f"{path}: it was made with {record['optimizer']}, not {optimizer!r}")
-        if record["fit"] is not None:
-            trainer._fit = FitState(record["fit"]["epochs"])
-            trainer._fit.best_loss = record["fit"]["best_loss"]
-            trainer._fit.history = History(**record["fit"]["history"])
+        restore_fit(trainer, record)
         for name in ("best", "last"):
             if name in values:
                 for parameter, array in zip(parameters, values[name]):
@@ -360,8 +376,6 @@ class Trainer:
                 optimizer.set_state(states[name], parameters)
                 if name == "best":
                     trainer._fit.best = Snapshot(parameters, optimizer)
-        trainer.history = History(**record["history"])
-        trainer._partial_fits = record["partial_fits"]
         return trainer
 
     # --- One pass ------------------------------------------------------------------------------------------------
@@ -377,91 +391,72 @@ class Trainer:
 
     def _run(self, OperatorNode root, Feed feed, int kind, order, bar, callbacks, double total, double before,
              output=None):
-        """One pass over a feed by all threads; the summed loss and the number of examples."""
-        cdef Worker worker
-        cdef Control control
+        """One pass over a feed by all threads; the summed loss, the number of examples, and whether to go no further.
+
+        While threads train, others may evaluate and predict, as a callback does: they have replicas of their own.
+        """
         cdef HogwildParameter parameter
-        rates = None
-        if total and self.optimizer.schedule is not None:
-            rates = [self.optimizer.schedule(progress) for progress in np.linspace(0, 1, RATE_POINTS).tolist()]
-        control = Control(rates, total, before)
-        n_threads = self.n_threads
-        if feed.n_examples >= 0:
-            n_threads = max(1, min(n_threads, feed.n_examples // self.batch_size))
-        sharded = kind == TRAIN and self._shards(feed)
-        if self.deterministic and kind != PREDICT and not sharded:
-            n_threads = 1                        # the loss, too, that early stopping goes by
-        workers = self._workers(root, feed, kind, control, N_SHARDS if sharded else n_threads, output)
-        runners = self._reducers(workers, control, feed) if sharded else workers
-        # What a feed draws at random is new in each pass of training, and always the same in others.
-        feed.enter_epoch(self.seed, self._pass() if kind == TRAIN else 2**64 - 1)
-        parameters = [node.parameter for node in root.parameters()]
-        for parameter in parameters:
-            parameter.make_current()
-        entered = 0
+        cdef Optimizer optimizer = self.optimizer
+        team, entered, trains = [], [], False
+        feed.occupy()
         try:
-            feed.start(order, n_threads, self.batch_size)
+            trains = kind == TRAIN and self._training.acquire(blocking=False)
+            if kind == TRAIN and not trains:
+                raise RuntimeError("Trainer: its threads are training, so another fit() or partial_fit() can't begin, "
+                                   "be it in a callback or in another thread; make a trainer for each")
+            team = self._teams.pop(root, team)
+            sharded = kind == TRAIN and self._shards(feed)
+            n_threads = self.n_threads
+            if feed.n_examples >= 0:
+                n_threads = max(1, min(n_threads, feed.n_examples // self.batch_size))
+            if self.deterministic and kind != PREDICT and not sharded:
+                n_threads = 1                    # the loss, too, that early stopping goes by
+            n_workers = N_SHARDS if sharded else n_threads
+            parameters = [node.parameter for node in root.parameters()]
+            # Claiming state may move parameters; from enter() to leave() they stay where they are.
+            plans = [optimizer.make_plan(parameters) for _ in range(n_workers)] if kind == TRAIN else None
+            for parameter in parameters:
+                parameter.make_current()
             for parameter in parameters:
                 parameter.enter()
-                entered += 1
-            with single_threaded_blas():
-                watch(runners, control, bar, callbacks, self, feed.n_examples)
+                entered.append(parameter)
+            rates = None
+            if total and optimizer.schedule is not None:
+                rates = [optimizer.schedule(progress) for progress in np.linspace(0, 1, RATE_POINTS).tolist()]
+            control = Control(rates, total, before)
+            workers = self._workers(root, feed, kind, control, n_workers, plans, output, team)
+            runners = workers
+            if sharded:
+                runners = reducers_of(workers, control, self.n_threads, len(feed), self.batch_size, optimizer)
+            # What a feed draws at random is new in each pass of training, and always the same in others.
+            feed.enter_epoch(self.seed, self._pass() if kind == TRAIN else 2**64 - 1)
+            try:
+                feed.start(order, n_threads, self.batch_size)
+                with single_threaded_blas():
+                    ended = watch(runners, control, bar, callbacks, self, feed.n_examples, sharded)
+            finally:
+                failure = feed.finish()
+            if failure is not None:
+                raise failure
+            return *outcome_of(root, workers, runners, feed, self), ended
         finally:
-            for parameter in parameters[:entered]:
+            for parameter in entered:
                 parameter.leave()
-            failure = feed.finish()
-        if failure is not None:
-            raise failure
-        loss, examples = 0.0, 0
-        for runner in runners:
-            if runner.error is not None:
-                raise runner.error
-        for worker in workers:
-            loss += worker.loss
-            examples += worker.examples
-        for worker in workers:
-            if worker.status == NOT_FINITE:
-                raise FloatingPointError(
-                    f"the loss became NaN or infinite after {examples} examples. Likely causes: a learning rate that "
-                    f"is too high ({self.optimizer!r}), or values in the feed that are too large: scale them to about 1"
-                )
-            if worker.status == NOT_BY_EXAMPLE:
-                raise ValueError(f"Trainer.predict: expected a node with one row per example, got {describe(root)}")
-            if worker.status == -1:
-                raise MemoryError("no memory for a batch")
-            if worker.status:
-                refuse_status(root, worker.replica.tape.failed, worker.status)
-        if examples == 0 and kind != PREDICT and not feed.by_chance and not wyrm_load(&control.control.stop):
-            raise ValueError(f"feed: expected at least one example, but this {type(feed).__name__} left all of them "
-                             f"out")
-        return loss, examples
+            feed.vacate()
+            self._teams[root] = team
+            if trains:
+                self._training.release()
 
     def _shards(self, Feed feed):
         """Whether batches of this feed are cut into parts, so that threads share them deterministically."""
         return self.deterministic and feed.random_access and self.batch_size > 1
 
-    def _reducers(self, workers, Control control, Feed feed):
-        """The threads of a deterministic run over these workers, one for each part of a batch."""
-        cdef Optimizer optimizer = self.optimizer
-        cdef Replica replica = (<Worker> workers[0]).replica
-        n_threads = min(self.n_threads, N_SHARDS)
-        for i in range(replica.tape.n_parameters):
-            if replica.storages[i].catch_up != NULL:
-                n_threads = 1
-        shards = Shards(workers, control, n_threads, feed.n_examples, self.batch_size)
-        parameters = [node.parameter for node in self.loss.parameters()]
-        return [Reducer(shards, i, optimizer.make_plan(parameters)) for i in range(n_threads)]
-
-    def _workers(self, OperatorNode root, Feed feed, int kind, Control control, n_threads, output):
+    def _workers(self, OperatorNode root, Feed feed, int kind, Control control, n_threads, plans, output, list team):
         cdef Worker worker
         cdef Replica replica
         cdef Optimizer optimizer = self.optimizer
         cdef dim_t i
         leaves = leaves_of(root, feed)
-        if kind == TRAIN:
-            # Before the replicas look at where the parameters are: claiming state may move them.
-            plans = [optimizer.make_plan([node.parameter for node in root.parameters()]) for _ in range(n_threads)]
-        team = self._teams.setdefault(root, [])
         while len(team) < n_threads:
             team.append(Replica(root))
         workers = []

@@ -49,12 +49,13 @@ cdef class Worker:
     cdef float[:, ::1] output    # of PREDICT
     cdef readonly double loss    # sum over examples
     cdef readonly dim_t examples
+    cdef dim_t since             # of a run that pauses: examples after the last report
     cdef int status
     cdef public object error     # an exception that stopped it, or None
 
     cdef int use(self, Optimizer optimizer, Plan plan) except -1
     cdef takes_t takes(self, Plan plan, dim_t i) noexcept
-    cdef void work(self) noexcept nogil
+    cdef bint work(self, dim_t most) noexcept nogil
     cdef int slide_on(self, dim_t n) noexcept nogil
     cdef void sync(self, dim_t n) noexcept nogil
     cdef void set_rate(self) noexcept nogil

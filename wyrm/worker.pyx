@@ -87,19 +87,26 @@ cdef class Worker:
             return OF_DISTINCT_ROWS
         return NONE
 
-    def run(self):
-        """Work until the epoch is over or somebody says stop; without the GIL."""
+    def run(self, dim_t most=0):
+        """Work until the epoch is over or somebody says stop; without the GIL.
+
+        With `most` it pauses after about so many examples, and returns True if there may be more: run it again.
+        """
+        cdef bint pauses
         if self.control is None or self.cursor is None:
             raise TypeError("Worker: made by a Trainer only")
         with nogil:
-            self.work()
+            pauses = self.work(most)
         if self.status != OK:
             self.control.stop()
+        return pauses
 
-    cdef void work(self) noexcept nogil:
-        cdef dim_t n, before, since = 0
+    cdef bint work(self, dim_t most) noexcept nogil:
+        cdef dim_t n, before, since = self.since, look = PERIOD
         cdef int status = OK
         cdef bint simple = self.kind == TRAIN and self.copies is None
+        if 0 < most < PERIOD - since:
+            look = since + most
         if self.copies is not None:
             self.copies.start()
         while not wyrm_load(&self.control.control.stop):
@@ -118,17 +125,22 @@ cdef class Worker:
             since += n
             if simple and status == OK and self.cursor.slides_on:
                 before = self.examples
-                status = self.slide_on(min(self.cursor.end - self.cursor.at, PERIOD - since))
+                status = self.slide_on(min(self.cursor.end - self.cursor.at, look - since))
                 since += self.examples - before
             if status != OK:
                 self.status = status
                 break
-            if since >= PERIOD:
-                self.sync(since)
-                since = 0
+            if since >= look:
+                if since >= PERIOD:
+                    self.sync(since)
+                    since = 0
+                if most:
+                    self.since = since
+                    return True
         if self.copies is not None:
             self.copies.finish()
         self.sync(since)
+        return False
 
     cdef int slide_on(self, dim_t n) noexcept nogil:
         """Train on the next n examples, one by one; a status."""

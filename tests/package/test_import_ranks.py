@@ -44,6 +44,7 @@ RANKS = {
     "wyrm.snapshot": 8,
     "wyrm.worker": 8,
     "wyrm.deterministic": 9,
+    "wyrm.outcome": 9,
     "wyrm.checkpoint": 9,
     "wyrm.watch": 9,
     "wyrm.trainer": 10,

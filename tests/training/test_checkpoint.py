@@ -65,6 +65,29 @@ def test_an_interrupted_fit_ends_bit_for_bit_as_if_nothing_had_happened(tmp_path
     assert same_bits(whole.values(), resumed.values())
 
 
+@pytest.mark.parametrize("at", range(2, 8))
+def test_early_stopping_that_was_interrupted_stops_where_it_would_have(tmp_path, at):
+    path = tmp_path / "run.ckpt"
+
+    def fit(trainer, machine, *callbacks):
+        noise = machine.feed(100, seed=4)
+        noise[machine.label] = 1 - noise[machine.label]
+        return trainer.fit(
+            machine.feed(), epochs=30, validation=noise, patience=3, callbacks=[Checkpoint(path), *callbacks]
+        )
+
+    whole, broken, resumed = Machine(), Machine(), Machine(seed=77)
+    expected = fit(wyrm.Trainer(whole.loss, Adagrad(0.5), n_threads=1), whole)
+    assert expected.stopped == "patience"
+    at = min(at, len(expected.loss))
+    with pytest.raises(Interrupted):
+        fit(wyrm.Trainer(broken.loss, Adagrad(0.5), n_threads=1), broken, stop_after(at))
+    history = fit(wyrm.Trainer.resume(path, resumed.loss, Adagrad(0.5), n_threads=1), resumed)
+    assert history.loss == expected.loss and history.stopped == "patience"
+    assert history.best_epoch == expected.best_epoch
+    assert same_bits(whole.values(), resumed.values())
+
+
 def saved(tmp_path, make=OPTIMIZERS[2]):
     machine = Machine()
     trainer = wyrm.Trainer(machine.loss, make(), n_threads=1)

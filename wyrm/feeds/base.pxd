@@ -39,8 +39,12 @@ cdef class Feed:
     cdef uint32_t epoch          # a number for the epoch, one more in the next
     cdef dim_t taken             # examples of the epoch that cursors have taken
     cdef dim_t share             # how many a cursor takes at a time
+    cdef int busy                # somebody goes through it
 
     cdef int enter_epoch(self, uint64_t seed, uint64_t epoch) except -1
+    cdef set parts(self)
+    cdef int occupy(self) except -1
+    cdef int vacate(self) except -1
     cdef int allow(self, dim_t epochs) except -1
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)

@@ -11,7 +11,7 @@ from wyrm.errors import describe
 from wyrm.feeds.sampling cimport next_random, random_at
 from wyrm.leaf cimport InputNode
 from wyrm.node cimport Node, OperatorNode, walk
-from wyrm.sync cimport wyrm_fetch_add
+from wyrm.sync cimport wyrm_drop, wyrm_fetch_add, wyrm_take
 
 
 cdef class Cursor:
@@ -52,9 +52,38 @@ cdef class Feed:
             raise TypeError(f"{type(self).__name__}: the number of examples is not known beforehand")
         return self.n_examples
 
+    def __reduce__(self):
+        raise TypeError(f"{type(self).__name__}: a feed can't be pickled or copied, as its nodes belong to a graph; "
+                        f"make another one of the same data")
+
     def inputs(self):
         """set of Node: the input nodes it fills."""
         raise NotImplementedError
+
+    cdef set parts(self):
+        """It, or the feeds it is made of."""
+        return {self}
+
+    cdef int occupy(self) except -1:
+        """Before an epoch: the place in it is the feed's, so nobody else may go through it until vacate()."""
+        cdef Feed part, other
+        taken = []
+        for part in self.parts():
+            if wyrm_take(&part.busy):
+                taken.append(part)
+                continue
+            for other in taken:
+                wyrm_drop(&other.busy)
+            raise RuntimeError(f"{type(part).__name__}: a trainer is going through it, so it can't be gone through by "
+                               f"another one or by a callback; make a feed for each, which may share arrays")
+        return 0
+
+    cdef int vacate(self) except -1:
+        """After occupy()."""
+        cdef Feed part
+        for part in self.parts():
+            wyrm_drop(&part.busy)
+        return 0
 
     def _refuse_changes(self):
         """Refuse to be used again when arrays it points into were changed to what kernels must not meet."""

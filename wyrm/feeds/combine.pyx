@@ -28,6 +28,13 @@ def checked_feeds(what, feeds):
 cdef class CombinedFeed(Feed):
     """What combined feeds have in common."""
 
+    cdef set parts(self):
+        cdef Feed feed
+        found = set()
+        for feed in self.feeds:
+            found |= feed.parts()
+        return found
+
     cdef int allow(self, dim_t epochs) except -1:
         cdef Feed feed
         for feed in self.feeds:

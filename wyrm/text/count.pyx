@@ -80,8 +80,8 @@ cdef class WordCounter:
         self.least = 1
         self.newline = True
 
-    def run(self):
-        """Count pieces of the files until there are none left."""
+    def run(self, dim_t most=0):
+        """Count pieces of the files until there are none left: False. It doesn't pause after `most`."""
         cdef dim_t piece, begin, end
         cdef Counting counting = self.counting
         with nogil:
@@ -100,6 +100,7 @@ cdef class WordCounter:
         self.end_line()
         if self.status:
             raise_error(self.status, ", ".join(counting.files.names))
+        return False
 
     def add_text(self, bytearray text, dim_t n, dim_t place):
         """Count the first n bytes of a text, which end between two words and follow those of the call before."""
