@@ -262,9 +262,12 @@ class Classifier(ClassifierMixin, SparseModel):
         """
         scores = self._scores(X)
         if scores.shape[1] == 1:
-            return np.hstack([expit(-scores), expit(scores)])
+            probabilities: np.ndarray = np.empty((len(scores), 2))
+            expit(-scores[:, 0], out=probabilities[:, 0])
+            expit(scores[:, 0], out=probabilities[:, 1])
+            return probabilities
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        probabilities: np.ndarray = scores / scores.sum(axis=1, keepdims=True)
+        probabilities = scores / scores.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, X: Any) -> np.ndarray:
