@@ -29,7 +29,6 @@ from wyrm.watch import checked_count
 logger = logging.getLogger(__name__)
 
 TOKENS_PER_THREAD = 10_000  # fewer are not worth a thread
-BYTES_PER_TOKEN = 6
 
 
 class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
@@ -82,8 +81,9 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
     shrink_windows : bool, default True
         Draws the size of each window from 1 to `window`, which weighs near neighbours more.
     shared_negatives : bool, default True
-        Negatives are drawn for a window (skip-gram) or a few windows in a row (CBOW), which is faster; False draws them
-        for each pair of a token and what predicts it.
+        Negatives are chosen for a window, and where the table is larger than 4 MB among recent draws, each of which
+        serves about eight windows (``reuse`` of :class:`wyrm.feeds.WindowFeed`), which is faster; False draws them for
+        each pair of a token and what predicts it.
     deterministic : bool, default False
         The same vectors bit for bit for any number of `workers`, of which only one trains.
     comment : str, optional
@@ -383,7 +383,7 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
     def _threads(self, stream: TextTokens | ArrayTokens) -> int:
         if self.deterministic:
             return 1
-        n_tokens = stream.n_places // (BYTES_PER_TOKEN if isinstance(stream, TextTokens) else 1)
+        n_tokens = stream.n_places // stream.spacing
         workers = usable_threads() if self.workers is None else self.workers
         return max(1, min(workers, n_tokens // TOKENS_PER_THREAD))
 

@@ -22,6 +22,10 @@ from wyrm.trainer import Trainer
 
 # CBOW: windows that a step takes at most.
 MOST_CENTRES = 8
+# Windows that have a drawn token among their negatives, where the table (of so many bytes) is too large for a core's
+# caches; docs/performance.md.
+REUSE = 8
+WORTH_REUSING = 4 << 20
 
 
 def initial_vectors(n: int, size: int, seed: int, first: int = 0) -> npt.NDArray[np.float32]:
@@ -135,6 +139,12 @@ class WindowGraph:
         """The frequency from which tokens are left out."""
         return threshold(self.sample, int(self.counts.sum()))
 
+    def _reuse(self) -> int:
+        """Windows that share a negative, on average."""
+        outputs = self.tables.output
+        large = outputs is not None and 4 * outputs.shape[0] * outputs.shape[1] >= WORTH_REUSING
+        return REUSE if large and self.shared_negatives else 1
+
     def _tree_loss(self, hidden: OperatorNode, inner: ParameterNode) -> OperatorNode:
         path, turn = IndexInputNode([0], name="path"), InputNode(1.0, name="turn")
         self._nodes |= {"path": path, "turn": turn, "paths": huffman_paths(self.counts)}
@@ -149,6 +159,7 @@ class WindowGraph:
             shrink_windows=self.shrink_windows,
             sample=self._threshold(),
             cbow=not self.sg,
+            reuse=self._reuse(),
             **self._nodes,
         )
 

@@ -23,6 +23,7 @@ cdef class TokenStream:
     # Numbers of tokens at places, not all of which need have one.
     cdef readonly dim_t n_places
     cdef readonly dim_t n_tokens     # numbers are below this
+    cdef readonly dim_t spacing      # places from one token to the next, roughly
 
     cdef TokenReader reader(self)
     cdef dim_t share(self, dim_t n_threads)

@@ -43,7 +43,7 @@ cdef class ArrayTokens(TokenStream):
             raise ValueError(f"{what}: expected an array (n,) with n >= 1, got shape {rows.shape}")
         self.rows, self.n_tokens = rows, int(rows.max()) + 1
         self.tokens = <const row_t*> address(rows)
-        self.n_places = len(rows)
+        self.n_places, self.spacing = len(rows), 1
         sentences = as_starts("WindowFeed: starts", [0, len(rows)] if starts is None else starts, len(rows))
         self.sentences, self.n_sentences = sentences, len(sentences) - 1
         self.starts = <const int64_t*> address(sentences)

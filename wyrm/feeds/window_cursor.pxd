@@ -32,6 +32,15 @@ ctypedef struct choices_t:
     const sampler_t* sampler
     const float* ones_first      # the targets: 1 for the centre, 0 for negatives
     paths_t paths
+    dim_t n_recent               # draws among which negatives are chosen
+    double pace                  # draws by place; 0: negatives are drawn for each window
+
+ctypedef struct recent_t:
+    # The last draws of a sequence that goes on from place to place: number k is in rows[k % size].
+    row_t* rows                  # [size]
+    dim_t size                   # a power of 2
+    dim_t n                      # draws so far
+    uint64_t stream              # of their random numbers
 
 cdef class WindowCursor(Cursor):
     cdef object kept             # keeps alive what the pointers of `choices` point into
@@ -44,6 +53,7 @@ cdef class WindowCursor(Cursor):
     cdef int current             # the one laid down last
     cdef bint ready              # the other one is the next
     cdef row_t bags[2][2]        # of output and path
+    cdef recent_t recent
     cdef dim_t n_pairs
     cdef chunk_t chunk
     cdef dim_t centre            # of the chunk, the next to be looked at
@@ -57,4 +67,7 @@ cdef class WindowCursor(Cursor):
     cdef bint prepare(self, windows_t* step) noexcept nogil
     cdef bint cut(self, windows_t* step, dim_t at) noexcept nogil
     cdef void draw_negatives(self, row_t* output, row_t centre, dim_t n, uint64_t* state) noexcept nogil
+    cdef void choose_negatives(self, row_t* output, row_t centre, dim_t n, dim_t place) noexcept nogil
+    cdef row_t draw_other(self, row_t centre, uint64_t* state) noexcept nogil
+    cdef void draw_until(self, dim_t place) noexcept nogil
     cdef bint read_chunk(self) noexcept nogil

@@ -6,12 +6,14 @@ A step is prepared while the one before it is trained on, and the rows it will l
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset
 from wyrm.feeds.lookups cimport are_distinct, fetch_far, lay_bags
-from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, random_at
+from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, next_random, random_at
 from wyrm.feeds.tokens cimport CHUNK
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 cdef enum:
     GOLDEN = 0x9E3779B9          # 2^32 over the golden ratio: its multiples lie evenly (Weyl's sequence)
+    DRAWS = -1                   # the place whose random number starts those of recent draws
+    DRAWN_AHEAD = 16             # draws whose buckets are fetched
     TRIES = 64                   # draws for a negative other than the centre, before the next larger one is taken
 
 
@@ -24,6 +26,7 @@ cdef class WindowCursor(Cursor):
             wyrm_free(self.steps[i].context)
             wyrm_free(self.steps[i].bags)
             wyrm_free(self.steps[i].output)
+        wyrm_free(self.recent.rows)
         wyrm_free(self.chunk.kept)
         wyrm_free(self.chunk.offsets)
         wyrm_free(self.chunk.ends)
@@ -46,6 +49,12 @@ cdef class WindowCursor(Cursor):
         self.chunk.ends = <dim_t*> wyrm_alloc((CHUNK + 1) * sizeof(dim_t))
         if not enough or self.chunk.kept == NULL or self.chunk.offsets == NULL or self.chunk.ends == NULL:
             raise MemoryError("no memory for a cursor")
+        if self.choices.pace > 0:
+            self.recent.size = self.choices.n_recent
+            self.recent.rows = <row_t*> wyrm_alloc(self.recent.size * sizeof(row_t))
+            self.recent.stream = random_at(self.feed.stream, DRAWS)
+            if self.recent.rows == NULL:
+                raise MemoryError("no memory for a cursor")
         memset(self.chunk.kept, 0, (2 * window + CHUNK) * sizeof(row_t))
         return 0
 
@@ -68,7 +77,7 @@ cdef class WindowCursor(Cursor):
         self.n_pairs += step.n_pairs
         step = self.steps + 1 - self.current
         self.ready = self.prepare(step)
-        if self.ready and self.choices.has_output:
+        if self.ready and self.choices.has_output and self.recent.size == 0:
             fetch_far(self.output, step.output, step.n_output)
             if self.centre < self.chunk.n_centres:
                 state = random_at(self.feed.stream, self.chunk.begin + self.chunk.offsets[self.centre])
@@ -174,22 +183,62 @@ cdef class WindowCursor(Cursor):
             step.n_context = step.n_output = step.n_targets = m * each
             step.bags[1] = <row_t> step.n_context
         else:
-            self.draw_negatives(step.output + step.n_output, centre, each, &state)
+            if self.recent.size:
+                self.choose_negatives(step.output + step.n_output, centre, each, place)
+            else:
+                self.draw_negatives(step.output + step.n_output, centre, each, &state)
             step.n_output += each
             step.n_targets = step.n if self.choices.cbow else m
         return True
 
     cdef void draw_negatives(self, row_t* output, row_t centre, dim_t n, uint64_t* state) noexcept nogil:
         """The centre, then tokens other than it, n together."""
-        cdef const sampler_t* sampler = self.choices.sampler
-        cdef dim_t i, tries
+        cdef dim_t i
         output[0] = centre
         for i in range(1, n):
-            output[i] = draw(sampler, state)
-            tries = 0
-            while output[i] == centre:
-                tries += 1
-                output[i] = draw(sampler, state) if tries < TRIES else next_drawable(sampler, centre)
+            output[i] = draw(self.choices.sampler, state)
+            if output[i] == centre:
+                output[i] = self.draw_other(centre, state)
+
+    cdef void choose_negatives(self, row_t* output, row_t centre, dim_t n, dim_t place) noexcept nogil:
+        """The same among the draws that are recent at a place, no draw twice."""
+        cdef uint64_t state = random_at(self.feed.stream, place), at = next_random(&state)
+        cdef uint64_t step = at >> 32 | 1        # odd: it comes by all of them
+        cdef dim_t i
+        self.draw_until(place)
+        fetch_far(self.output, &centre, 1)
+        output[0] = centre
+        for i in range(1, n):
+            output[i] = self.recent.rows[at & <uint64_t> (self.recent.size - 1)]
+            if output[i] == centre:
+                output[i] = self.draw_other(centre, &state)
+            at += step
+
+    cdef row_t draw_other(self, row_t centre, uint64_t* state) noexcept nogil:
+        """A token other than the centre."""
+        cdef const sampler_t* sampler = self.choices.sampler
+        cdef row_t token = centre
+        cdef dim_t tries = 1
+        while token == centre:
+            tries += 1
+            token = draw(sampler, state) if tries <= TRIES else next_drawable(sampler, centre)
+        return token
+
+    cdef void draw_until(self, dim_t place) noexcept nogil:
+        """Bring the recent draws to a place; draw number k is the same whoever comes to it."""
+        cdef recent_t* recent = &self.recent
+        cdef dim_t end = <dim_t> (place * self.choices.pace) + recent.size
+        cdef uint64_t state
+        cdef row_t* row
+        if not end - recent.size <= recent.n <= end:
+            recent.n = end - recent.size
+        while recent.n < end:
+            fetch_draws(self.choices.sampler, random_at(recent.stream, recent.n + DRAWN_AHEAD), 1)
+            state = random_at(recent.stream, recent.n)
+            row = recent.rows + (recent.n & (recent.size - 1))
+            row[0] = draw(self.choices.sampler, &state)
+            fetch_far(self.output, row, 1)
+            recent.n += 1
 
     # --- The stream ----------------------------------------------------------------------------------------------
 

@@ -17,5 +17,6 @@ cdef class WindowFeed(Feed):
 
     cdef int read_counts(self, object counts, double sample) except -1
     cdef int read_outputs(self, object counts, object n_negatives, double power) except -1
+    cdef int read_reuse(self, object counts, dim_t reuse) except -1
     cdef object ones_first(self, dim_t rows)
     cdef int read_paths(self, object paths) except -1

@@ -29,6 +29,7 @@ class WindowFeed(Feed):
         sample: float = 1e-3,
         cbow: bool = False,
         by_pair: bool = False,
+        reuse: int = 1,
     ) -> Self: ...
     @property
     def n_pairs(self) -> int: ...

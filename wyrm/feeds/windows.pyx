@@ -16,6 +16,7 @@ from wyrm.replica cimport Replica
 
 cdef enum:
     MOST_TARGETS = 1 << 26       # of a window
+    RECENT = 50                  # for each negative of a window, draws among which it is chosen
 
 
 def keep_thresholds(counts, double sample):
@@ -84,7 +85,11 @@ cdef class WindowFeed(Feed):
     by_pair : bool, default False
         Draw negatives for each neighbour. `context` takes each of the m neighbours ``1 + n_negatives`` times in a row,
         `output` the centre and the negatives of each in turn, and `target`, of one column, 1 and then ``n_negatives``
-        times 0.
+        times 0. `reuse` has no effect then.
+    reuse : int, default 1
+        How many windows take a drawn token as a negative, on average. From 2 on, each window chooses among the last
+        draws, 50 times as many as it needs or more, at random. A negative is as likely to be a token as without, those
+        of neighbouring windows differ, and most of their rows are still in the cache: worth it where the table is not.
 
     Attributes
     ----------
@@ -139,12 +144,14 @@ cdef class WindowFeed(Feed):
 
     def __cinit__(self, tokens, *, context, output=None, target=None, path=None, turn=None, paths=None,
                   starts=None, counts=None, window=5, shrink_windows=True, n_negatives=5, double power=0.75,
-                  double sample=1e-3, cbow=False, by_pair=False):
+                  double sample=1e-3, cbow=False, by_pair=False,
+                  reuse=1):
         what = "WindowFeed"
         self.choices.has_output = output is not None
         self.choices.by_pair = bool(by_pair)
         self.choices.shrink_windows, self.choices.cbow = bool(shrink_windows), bool(cbow)
         self.choices.window = as_count(what, "window", window)
+        reuse = as_count(what, "reuse", reuse)
         self.choices.n_negatives = as_count(what, "n_negatives", n_negatives) if output is not None else 0
         if self.choices.window > MOST_TARGETS // (2 * (1 + self.choices.n_negatives)):
             raise ValueError(f"WindowFeed: a window of {window} on each side with {n_negatives} negatives has too many "
@@ -179,6 +186,7 @@ cdef class WindowFeed(Feed):
         self.read_counts(counts, sample)
         if output is not None:
             self.read_outputs(counts, n_negatives, power)
+            self.read_reuse(counts, reuse)
         if paths is not None:
             self.read_paths(paths)
         self.in_order = self.scattered = True
@@ -201,6 +209,17 @@ cdef class WindowFeed(Feed):
         if self.sampler.n_drawable < 2:
             raise ValueError("WindowFeed: expected at least two different tokens, to have negatives to draw")
         self.choices.sampler = &self.sampler.sampler
+        return 0
+
+    cdef int read_reuse(self, object counts, dim_t reuse) except -1:
+        if reuse == 1 or self.choices.by_pair:
+            return 0
+        counts = np.asarray(counts, dtype=np.float64)
+        kept = 1.0 if self.keep is None else (counts / counts.sum()) @ (self.keep / 0xFFFFFFFF)
+        self.choices.pace = kept / self.tokens.spacing * self.choices.n_negatives / reuse
+        self.choices.n_recent = 1
+        while self.choices.n_recent < max(2 * self.choices.n_negatives, min(RECENT * self.choices.n_negatives, 4096)):
+            self.choices.n_recent *= 2
         return 0
 
     cdef object ones_first(self, dim_t rows):

@@ -98,14 +98,14 @@ cdef void scatter(const slots_t* s, const real_t* dy, const bags_t* b) noexcept 
 cdef inlined bag_tile(real_t* y, const real_t* table, dim_t stride, const row_t* rows, const real_t* weights,
                       dim_t n, vec_t count, dim_t vectors, dim_t part, bint weighted, bint mean) noexcept nogil:
     # One bag of n rows, `vectors` vectors of columns; `part` belongs to the last of them.
-    cdef vec_t s[8]
+    cdef vec_t s[WIDE]
     cdef vec_t w
     cdef const real_t* row
     cdef dim_t i, k
     for k in range(vectors):
         s[k] = vec_zero()
     for i in range(n):
-        row = table + rows[i] * stride
+        row = real_hold(table + rows[i] * stride)
         if weighted:
             w = vec_set1(weights[i])
             for k in range(vectors):
@@ -132,6 +132,15 @@ cdef inlined bag_of(real_t* y, const bags_t* b, dim_t D, bint weighted) noexcept
         count = vec_set1(<real_t>(n if n > 0 else 1))
         table = b.table
         c = 0
+        while c + (WIDE - 1) * LANES <= D:
+            if 2 * (D - c) == (2 * WIDE - 1) * LANES:
+                bag_tile(y, table + c, b.stride, rows, weights, n, count, WIDE, LANES // 2, weighted, b.mean)
+                y += D - c
+                c = D
+            else:
+                bag_tile(y, table + c, b.stride, rows, weights, n, count, WIDE - 1, 0, weighted, b.mean)
+                y += (WIDE - 1) * LANES
+                c += (WIDE - 1) * LANES
         while c + 8 * LANES <= D:
             bag_tile(y, table + c, b.stride, rows, weights, n, count, 8, 0, weighted, b.mean)
             y += 8 * LANES

@@ -19,6 +19,12 @@ cdef inline real_t* slot_of(const slots_t* s, dim_t i, dim_t D) noexcept nogil:
 
 # ---- forward ----
 
+cdef inline vec_t pair_vector(const real_t* x, ivec_t mask, dim_t part) noexcept nogil:
+    if part == LANES // 2:
+        return vec_load_part(x, LANES // 2)
+    return vec_load_masked(x, mask, part) if part else vec_load(x)
+
+
 cdef inlined pair_step(vec_t* s, const real_t** a, const real_t** b, dim_t d, dim_t rows, dim_t cols, ivec_t mask,
                        dim_t part) noexcept nogil:
     # LANES columns from d on; or the `part` that `mask` stands for.
@@ -26,9 +32,9 @@ cdef inlined pair_step(vec_t* s, const real_t** a, const real_t** b, dim_t d, di
     cdef vec_t v
     cdef dim_t m, n
     for m in range(rows):
-        u[m] = vec_load_masked(a[m] + d, mask, part) if part else vec_load(a[m] + d)
+        u[m] = pair_vector(a[m] + d, mask, part)
     for n in range(cols):
-        v = vec_load_masked(b[n] + d, mask, part) if part else vec_load(b[n] + d)
+        v = pair_vector(b[n] + d, mask, part)
         if rows > 1:
             v = vec_hold(v)
         for m in range(rows):
@@ -59,7 +65,9 @@ cdef inlined pair_tile(real_t* y, const real_t** rows_a, const real_t** rows_b, 
         while d + LANES <= D:
             pair_step(s, a, b, d, rows, cols, mask, 0)
             d += LANES
-    if d < D:
+    if D - d == LANES // 2:
+        pair_step(s, a, b, d, rows, cols, mask, LANES // 2)
+    elif d < D:
         pair_step(s, a, b, d, rows, cols, mask, D - d)
     if copies > 1:
         for n in range(size):
@@ -209,18 +217,20 @@ cdef void block_back(const slots_t* da, const slots_t* db, const real_t* g, cons
 
 cdef inlined row_grad_tile(real_t* into, const real_t** b, const real_t* g, dim_t N, dim_t d, dim_t vectors, dim_t part,
                            bint add) noexcept nogil:
-    # `vectors` vectors of columns from d on, or the `part` of one.
-    cdef vec_t t[8]
+    # `vectors` vectors of columns from d on; `part` belongs to the last of them.
+    cdef vec_t t[WIDE]
     cdef vec_t x
+    cdef const real_t* row
     cdef dim_t n, i
     for i in range(vectors):
         t[i] = vec_zero()
     for n in range(N):
         x = vec_set1(g[n])
+        row = real_hold(b[n] + d)
         for i in range(vectors):
-            t[i] = vec_fma(x, vec_load_lanes(b[n] + d + i * LANES, part), t[i])
+            t[i] = vec_fma(x, vec_load_lanes(row + i * LANES, part if i + 1 == vectors else 0), t[i])
     for i in range(vectors):
-        vec_put_lanes(into + d + i * LANES, t[i], part, add)
+        vec_put_lanes(into + d + i * LANES, t[i], part if i + 1 == vectors else 0, add)
 
 
 cdef inlined row_grad(const slots_t* da, const real_t* g, const pairs_t* p, dim_t k, bint add_a) noexcept nogil:
@@ -234,10 +244,14 @@ cdef inlined row_grad(const slots_t* da, const real_t* g, const pairs_t* p, dim_
         for i in range(held):
             b[i] = row_of(&p.b, first + n + i)
         d = 0
-        while d + 8 * LANES <= D:
-            row_grad_tile(into, b, g + n, held, d, 8, 0, add)
-            d += 8 * LANES
-        if d + 4 * LANES <= D:
+        while d + (WIDE - 1) * LANES <= D:
+            if 2 * (D - d) == (2 * WIDE - 1) * LANES:
+                row_grad_tile(into, b, g + n, held, d, WIDE, LANES // 2, add)
+                d = D
+            else:
+                row_grad_tile(into, b, g + n, held, d, WIDE - 1, 0, add)
+                d += (WIDE - 1) * LANES
+        while d + 4 * LANES <= D:
             row_grad_tile(into, b, g + n, held, d, 4, 0, add)
             d += 4 * LANES
         while d + LANES <= D:

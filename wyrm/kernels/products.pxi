@@ -152,16 +152,34 @@ cdef inline void sgd_numbers(real_t* value, dim_t stride, const products_t* p, d
             value[rows[i] * stride] -= step * weights[i]
 
 
-cdef inlined sgd_sources(real_t* value, dim_t stride, dim_t D, const products_t* p, real_t rate,
-                         dim_t part) noexcept nogil:
-    # part = D % LANES, mostly a constant.
-    cdef dim_t j, i, k, first, end, d
+cdef inlined sgd_tile(real_t* value, dim_t stride, const products_t* p, dim_t first, dim_t end, const real_t* source,
+                      real_t factor, dim_t vectors, dim_t part, bint weighted) noexcept nogil:
+    # One bag: `vectors` vectors of columns, a constant at every call; `part` belongs to the last of them.
+    cdef vec_t s[WIDE]
+    cdef vec_t w, x = vec_set1(-factor)
     cdef const row_t* rows = p.rows
     cdef const real_t* weights = p.weights
-    cdef const real_t* source = p.source
     cdef real_t* row
+    cdef dim_t i, k
+    for k in range(vectors):
+        s[k] = vec_load_lanes(source + k * LANES, part if k + 1 == vectors else 0)
+        if not weighted:
+            s[k] = vec_mul(x, s[k])
+    for i in range(first, end):
+        row = <real_t*> real_hold(value + rows[i] * stride)
+        if weighted:
+            x = vec_set1(-factor * weights[i])
+        for k in range(vectors):
+            w = vec_load_lanes(row + k * LANES, part if k + 1 == vectors else 0)
+            w = vec_fma(x, s[k], w) if weighted else vec_add(w, s[k])
+            vec_put_lanes(row + k * LANES, w, part if k + 1 == vectors else 0, False)
+
+
+cdef inlined sgd_sources(real_t* value, dim_t stride, dim_t D, const products_t* p, real_t rate,
+                         bint weighted) noexcept nogil:
+    cdef dim_t j, first, end, d
+    cdef const real_t* source = p.source
     cdef real_t factor
-    cdef vec_t x
     for j in range(p.bags):
         bag_at(&first, &end, p, j)
         fetch_ahead(value, stride, p, first, end)
@@ -170,20 +188,24 @@ cdef inlined sgd_sources(real_t* value, dim_t stride, dim_t D, const products_t*
             sgd_numbers(value, stride, p, first, end, factor * source[0])
             source += p.stride
             continue
-        for i in range(first, end):
-            row = value + rows[i] * stride
-            x = vec_set1(factor * weights[i] if weights != NULL else factor)
-            d = 0
-            while d + 4 * LANES <= D:
-                for k in range(4):
-                    vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
-                    d += LANES
-            while d + LANES <= D:
-                vec_store(row + d, vec_fnma(x, vec_load(source + d), vec_load(row + d)))
-                d += LANES
-            if part:
-                vec_store_part(row + d, vec_fnma(x, vec_load_part(source + d, part), vec_load_part(row + d, part)),
-                               part)
+        d = 0
+        while d + (WIDE - 1) * LANES <= D:
+            if 2 * (D - d) == (2 * WIDE - 1) * LANES:
+                sgd_tile(value + d, stride, p, first, end, source + d, factor, WIDE, LANES // 2, weighted)
+                d = D
+            else:
+                sgd_tile(value + d, stride, p, first, end, source + d, factor, WIDE - 1, 0, weighted)
+                d += (WIDE - 1) * LANES
+        while d + 4 * LANES <= D:
+            sgd_tile(value + d, stride, p, first, end, source + d, factor, 4, 0, weighted)
+            d += 4 * LANES
+        while d + LANES <= D:
+            sgd_tile(value + d, stride, p, first, end, source + d, factor, 1, 0, weighted)
+            d += LANES
+        if D - d == LANES // 2:
+            sgd_tile(value + d, stride, p, first, end, source + d, factor, 1, LANES // 2, weighted)
+        elif D > d:
+            sgd_tile(value + d, stride, p, first, end, source + d, factor, 1, D - d, weighted)
         source += p.stride
 
 
@@ -191,10 +213,10 @@ cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p
     """value[rows[i]] -= lr times the gradient of position i.  Rows may repeat unless there are slopes."""
     if p.slopes != NULL:
         products_any(value, stride, D, p, h, True, False)
-    elif D % LANES == LANES // 2:
-        sgd_sources(value, stride, D, p, h.learning_rate, LANES // 2)
+    elif p.weights != NULL:
+        sgd_sources(value, stride, D, p, h.learning_rate, True)
     else:
-        sgd_sources(value, stride, D, p, h.learning_rate, D % LANES)
+        sgd_sources(value, stride, D, p, h.learning_rate, False)
     fetch_ahead(value, stride, p, p.n, p.n_ahead)
 
 

@@ -1,5 +1,10 @@
 # Cython declarations of simd.h, lanes.h and vecmath.h, which every kernel file speaks; include after real_t is known.
 
+cdef enum:
+    # Accumulators that a loop over rows keeps in registers: 100 floats in vectors of 8 are 12 and a half, and with two
+    # vectors at work 15 of 16 registers are in use.
+    WIDE = 13
+
 cdef extern from "simd.h" nogil:
     ctypedef struct vec_t:               # LANES elements of real_t
         pass

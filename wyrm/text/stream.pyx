@@ -14,6 +14,7 @@ from wyrm.text.reader import raise_error
 cdef enum:
     SHARE = 1 << 16              # bytes that a thread takes at a time
     LOOK = 1 << 10               # bytes beyond its ends that are looked at first, for neighbours
+    BYTES = 6                    # of a word and the space behind it, about as many as in English
 
 
 cdef class TextTokens(TokenStream):
@@ -57,7 +58,7 @@ cdef class TextTokens(TokenStream):
     def __cinit__(self, paths, vocabulary):
         self.table = WordTable(getattr(vocabulary, "keys", vocabulary))
         self.files = TextFiles(paths)
-        self.n_places, self.n_tokens = self.files.size, self.table.n
+        self.n_places, self.n_tokens, self.spacing = self.files.size, self.table.n, BYTES
         if not self.n_places:
             self.files.close()
             raise ValueError(f"{', '.join(self.files.names)}: expected text, found none")
