@@ -66,7 +66,8 @@ cdef class ArrayFeed(Feed):
     def __cinit__(self, data):
         cdef dim_t i
         if not isinstance(data, dict) or not data:
-            raise TypeError(f"feed: expected a dict of input node to array, got {type(data).__name__}")
+            raise TypeError(f"feed: expected a dict of input node to array, got "
+                            f"{'an empty one' if isinstance(data, dict) else type(data).__name__}")
         data = without_fields(data)
         self.random_access = True
         self.keys = []

@@ -88,7 +88,8 @@ def column_of(key, values):
 def nodes_of(chunk):
     """set of Node: the input nodes that a dict has values for."""
     if not isinstance(chunk, dict) or not chunk:
-        raise TypeError(f"feed: expected dicts of input node to array, got {type(chunk).__name__}")
+        kind = "an empty one" if isinstance(chunk, dict) else type(chunk).__name__
+        raise TypeError(f"feed: expected dicts of input node to array, got {kind}")
     return {node for key in chunk for node in (key if isinstance(key, tuple) else (key,))}
 
 
@@ -128,7 +129,10 @@ def blocks_of(chunks, n_examples, batch_size, block_size):
         waiting.append(columns)
         n_waiting += n
         if 0 <= n_examples < begin + n_waiting:
-            raise ValueError(f"feed: expected {n_examples} examples, as stated, but the iterable goes on after them")
+            raise ValueError(
+                f"feed: expected {n_examples} examples, as stated, but the iterable goes on after them: "
+                f"cut it, such as with itertools.islice, or leave n_examples out"
+            )
         if n_waiting < size:
             continue
         columns = [join(parts) for parts in zip(*waiting, strict=True)]

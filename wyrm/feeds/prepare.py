@@ -1,5 +1,7 @@
 """Checks and conversions of the arrays that users feed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from wyrm import indices
@@ -52,10 +54,15 @@ def index_column(index, weights, values):
     if isinstance(values, tuple) and len(values) == 2 and np.ndim(values[0]) == 1:
         rows = as_rows(what, values[0])
         return rows, as_starts(what, values[1], len(rows)), None, 0
-    if isinstance(values, np.ndarray) or not any(np.ndim(v) for v in values):
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
+        given, values = type(values).__name__, np.asarray(values)  # going through it might give columns, or use it up
+        if values.ndim not in (1, 2):
+            raise ValueError(
+                f"{what}: expected indices (n,) or (n, k), a list of lists or (indices, offsets), got shape "
+                f"{values.shape} from {given}"
+            )
+    if (isinstance(values, np.ndarray) and values.dtype != object) or not any(np.ndim(v) for v in values):
         array = np.asarray(values)
-        if array.ndim not in (1, 2):
-            raise ValueError(f"{what}: expected indices (n,) or (n, k), got shape {array.shape}")
         width = 1 if array.ndim == 1 else array.shape[1]
         if not width:
             return np.zeros(0, np.int32), np.zeros(len(array) + 1, np.int64), None, 0
@@ -77,11 +84,16 @@ def _csr_column(what, weights, values):
             f"indices alone as (X.indices, X.indptr)"
         )
     matrix = values.tocsr()
-    if not matrix.has_canonical_format:
+    n = min(len(matrix.indices), len(matrix.data))
+    starts = as_starts(what, matrix.indptr, min(n, int(matrix.indptr[-1])))
+    if len(starts) != matrix.shape[0] + 1:
+        raise ValueError(f"{what}: expected {matrix.shape[0] + 1} offsets in the matrix, got {len(starts)}")
+    if not matrix.has_canonical_format:  # SciPy looks wherever the offsets point
         matrix = matrix.copy()
         matrix.sum_duplicates()
-    data = _factors(what, weights, matrix.data)
-    return as_rows(what, matrix.indices), np.ascontiguousarray(matrix.indptr, dtype=np.int64), data, 0
+        starts = as_starts(what, matrix.indptr, len(matrix.indices))
+    rows, data = matrix.indices[: starts[-1]], matrix.data[: starts[-1]]
+    return as_rows(what, rows), starts, _factors(what, weights, data), 0
 
 
 def _factors(what, weights, values):
@@ -128,7 +140,10 @@ def as_rows(what, values):
 
 def as_starts(what, offsets, n):
     """Offsets that cut n indices into runs, as int64."""
-    starts = np.ascontiguousarray(offsets, dtype=np.int64)
+    array = np.asarray(offsets)
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"{what}: expected integers as offsets, got dtype {array.dtype}")
+    starts = np.ascontiguousarray(array, dtype=np.int64)
     if starts.ndim != 1 or len(starts) < 1 or starts[0] != 0 or starts[-1] != n or (starts[1:] < starts[:-1]).any():
         raise ValueError(f"{what}: expected offsets that rise from 0 to the number of indices, {n}")
     return starts
