@@ -3,12 +3,13 @@
     python benchmarks/contest.py                                        every contest, on one thread
     python benchmarks/contest.py --only lr fm --threads 1,2
     python benchmarks/contest.py --update docs/benchmarks.md --plot docs/throughput.svg
+    python benchmarks/contest.py --only --update docs/benchmarks.md --plot docs/throughput.svg       the plot alone
 
 Each library trains in a process of its own (contests/worker.py). They take turns, so that none profits from a quiet
 moment. On one thread a time is that of the processor. A rate is the median over the turns, with half their range, and
 `wyrm is` the median of the ratios of each turn. Libraries that aren't installed are left out, and said so: `make
-bench-peers` sets them up. Results are kept as JSON in build/benchmarks/results, from which the plot is drawn, so that
-contests may be run one at a time.
+bench-peers` sets them up. Results are kept as JSON in build/benchmarks/results. The plot shows what the tables of the
+page do, so that contests may be run one at a time.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from contests.entries import CONTESTS
 from contests.parent import compete
 from scaling import thread_counts
 
+REPORTED = "reported, not measured here"
 RESULTS = Path(__file__).resolve().parent.parent / "build" / "benchmarks" / "results"
 
 
@@ -70,7 +72,7 @@ def lines(contest, measured):
                 f"{one['memory'] / 1e6:,.0f} MB",
             ]
     for name, value in contest.reported.items():
-        yield [f"{name}: reported, not measured here", 1, rate(value, contest.unit), "", "", "", "–", "–"]
+        yield [f"{name}: {REPORTED}", 1, rate(value, contest.unit), "", "", "", "–", "–"]
 
 
 def section(name, measured, missing, turns):
@@ -84,22 +86,24 @@ def section(name, measured, missing, turns):
     return "\n\n".join(text)
 
 
-def plot(path, folder):
-    """Throughput of all contests measured so far, relative to wyrm's on as many threads."""
+def runs(page, name):
+    """Of the table of a contest in a page, what was run on one thread or reported: its rows, names without versions."""
+    for name_of, threads, *cells in report.shown(page, f"contest-{name}"):
+        entry, reported, _ = name_of.partition(f": {REPORTED}")
+        if threads == "1":
+            yield [f"{entry} (reported)" if reported else entry.rpartition(" ")[0], *cells]
+
+
+def plot(path, page):
+    """Throughput on one thread, as the tables of the page have it."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    kept = {
-        name: json.loads((folder / f"{name}.json").read_text())
-        for name in CONTESTS
-        if (folder / f"{name}.json").exists()
-    }
-    kept = {name: measured for name, measured in kept.items() if "1" in measured}
-    if not kept:
-        return
-    heights = [len(measured["1"]) + len(CONTESTS[name].reported) for name, measured in kept.items()]
+    kept = {name: list(runs(page, name)) for name in CONTESTS}
+    kept = {name: found for name, found in kept.items() if found}
+    heights = [len(found) for found in kept.values()]
     figure, axes = plt.subplots(
         len(kept),
         1,
@@ -108,19 +112,19 @@ def plot(path, folder):
         layout="constrained",
         height_ratios=heights,
     )
-    for axis, (name, measured) in zip(axes[:, 0], kept.items()):
-        contest = CONTESTS[name]
-        bars = [(entry, one["rate"], one["spread"]) for entry, one in measured["1"].items()]
-        reported = [(f"{entry} (reported)", value, 0) for entry, value in contest.reported.items()]
-        names, rates, spreads = zip(*bars, *reported)
-        colors = ["#c2410c" if entry.startswith("wyrm") else "#64748b" for entry, *_ in bars] + ["#e2e8f0"] * len(
-            reported
-        )
-        axis.barh(names, rates, xerr=[r * s for r, s in zip(rates, spreads)], color=colors, ecolor="#1e293b")
+    for axis, (name, found) in zip(axes[:, 0], kept.items()):
+        names, speeds, spreads = zip(*(row[:3] for row in found))
+        rates = [float(speed.split()[0].replace(",", "")) for speed in speeds]
+        halves = [rate * float(spread.strip(" %") or 0) / 100 for rate, spread in zip(rates, spreads)]
+        colors = [
+            "#c2410c" if entry.startswith("wyrm") else "#64748b" if spread else "#e2e8f0"
+            for entry, spread in zip(names, spreads)
+        ]
+        axis.barh(names, rates, xerr=halves, color=colors, ecolor="#1e293b")
         axis.invert_yaxis()
-        axis.bar_label(axis.containers[-1], [f"  {rate(r, contest.unit)}" for r in rates], fontsize="small")
-        axis.set_xlim(0, 1.3 * max(r * (1 + s) for r, s in zip(rates, spreads)))
-        axis.set_title(f"{contest.title}: one thread", fontsize="medium", loc="left")
+        axis.bar_label(axis.containers[-1], [f"  {speed}" for speed in speeds], fontsize="small")
+        axis.set_xlim(0, 1.3 * max(rate + half for rate, half in zip(rates, halves)))
+        axis.set_title(f"{CONTESTS[name].title}: one thread", fontsize="medium", loc="left")
         axis.xaxis.set_visible(False)
         axis.spines[["top", "right", "bottom"]].set_visible(False)
     figure.savefig(path)
@@ -142,14 +146,17 @@ def measure(name, options):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ", ".join(CONTESTS)
-    parser.add_argument("--only", nargs="+", choices=CONTESTS, default=list(CONTESTS), metavar="CONTEST", help=names)
+    parser.add_argument("--only", nargs="*", choices=CONTESTS, default=list(CONTESTS), metavar="CONTEST", help=names)
     parser.add_argument("--threads", type=thread_counts, default=[1], metavar="N,…", help="default 1")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--size", type=int, help="rows or words of the data (default: the contest's)")
     parser.add_argument("--update", metavar="PAGE", help="put the tables between the markers of a page")
-    parser.add_argument("--plot", metavar="FILE", help="draw the throughputs; needs matplotlib")
+    parser.add_argument("--plot", metavar="FILE", help="draw what the page of --update shows; needs matplotlib")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="default: in build/benchmarks")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.plot and not options.update:
+        parser.error("--plot draws what a page shows: name it with --update")
+    return options
 
 
 def main():
@@ -167,7 +174,7 @@ def main():
             print(f"\n{CONTESTS[name].title}\n{report.aligned([HEADER, *lines(CONTESTS[name], measured)])}")
             print("\n".join(missing))
     if options.plot:
-        plot(options.plot, options.results)
+        plot(options.plot, options.update)
 
 
 if __name__ == "__main__":

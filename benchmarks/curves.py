@@ -64,7 +64,7 @@ def plot(path, folder):
         axis.set_ylim(best - 0.05 * (min(worst, 1.25 * best) - best), min(worst, 1.25 * best))
         axis.set(xscale="log", xlabel="seconds of training", title=COMPARED[name].title)
         axis.title.set_fontsize("medium")
-        axis.legend(fontsize="small")
+        axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)  # beside the lines
     axes[0, 0].set_ylabel("log loss on held-out data")
     figure.savefig(path)
     plt.close(figure)

@@ -3,7 +3,7 @@
     python benchmarks/memory.py --update docs/benchmarks.md --plot docs/memory.svg
 
 The parts are measured by footprint.py in processes of their own. The runs are those of the contests, by contest.py: the
-peak of resident memory beyond what was there when the data was ready; the plot shows what it has kept.
+peak of resident memory beyond what was there when the data was ready; the plot shows what their tables in the page do.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import report
-from contest import RESULTS
+from contest import runs
 from contests.entries import CONTESTS
 
 import wyrm
@@ -44,23 +44,19 @@ def lines():
     return [[name, f"{value / 1e6:.2f}"] for name, value in found.items()]
 
 
-def runs():
-    """Of the contests measured: title, entry, megabytes."""
-    for name, contest in CONTESTS.items():
-        kept = RESULTS / f"{name}.json"
-        if kept.exists():
-            for entry, found in json.loads(kept.read_text()).get("1", {}).items():
-                yield contest.title, entry, found["memory"] / 1e6
-
-
-def plot(path):
-    """A bar for each run."""
+def plot(path, page):
+    """A bar for each run on one thread."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    found = list(runs())
+    found = [
+        (contest.title, entry, float(cells[-1].removesuffix(" MB").replace(",", "")))
+        for name, contest in CONTESTS.items()
+        for entry, *cells in runs(page, name)
+        if cells[-1].endswith(" MB")
+    ]
     figure, axis = plt.subplots(figsize=(9, 0.5 + 0.3 * (len(found) + len(CONTESTS))), layout="constrained")
     at, before = 0, None
     ticks, names = [], []
@@ -85,15 +81,17 @@ def plot(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--update", metavar="PAGE", help="put the table between the markers of a page")
-    parser.add_argument("--plot", metavar="FILE", help="draw the runs of the contests; needs matplotlib")
+    parser.add_argument("--plot", metavar="FILE", help="draw the runs that the page shows; needs matplotlib")
     options = parser.parse_args()
+    if options.plot and not options.update:
+        parser.error("--plot draws what a page shows: name it with --update")
     found = lines()
     if options.update:
         report.fill(options.update, "memory", f"{report.machine()}\n\n{report.table(HEADER, found)}")
     else:
-        print(report.aligned([HEADER, *found, *([f"{title}: {entry}", f"{mb:.1f}"] for title, entry, mb in runs())]))
+        print(report.aligned([HEADER, *found]))
     if options.plot:
-        plot(options.plot)
+        plot(options.plot, options.update)
 
 
 if __name__ == "__main__":

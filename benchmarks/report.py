@@ -66,6 +66,14 @@ def machine(**versions):
     return "Machine: " + "; ".join(parts) + "."
 
 
+def shown(page, name):
+    """The rows of the table that stands between the markers of this name in a page, as lists of cells."""
+    _, _, rest = Path(page).read_text(encoding="utf-8").partition(f"<!-- {name}: begin -->")
+    lines = rest.partition(f"<!-- {name}: end -->")[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
 def fill(page, name, text):
     """Replace what stands between the markers of this name in a page."""
     path = Path(page)

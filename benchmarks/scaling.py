@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py                                       1 to all cores
     python benchmarks/scaling.py --threads 1,2,4 --only fm-uniform
-    python benchmarks/scaling.py --plot docs/scaling.svg --update docs/performance.md
+    python benchmarks/scaling.py --plot docs/scaling.svg --update docs/benchmarks.md
 
 For each number of threads, two models start from the same values. One is trained by one thread and one by all, an epoch
 each by turns; a ratio is the median over these pairs, and the validation loss is compared after the last of them. The
