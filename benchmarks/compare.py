@@ -8,8 +8,9 @@ Two costs are taken of each step. *Instructions*, by callgrind, where valgrind i
 nothing of caches. *Paired times*: the time of the trainer over that of the machine's row limit on the same rows, run by
 turns, so that most of what the machine does to one it does to the other; a median over the turns. Each cost is measured
 several times over. Its instability is the range of these over their median, in the baseline and now, whichever is
-larger. The stabler of the two costs decides; where its instability exceeds the limit there is no verdict, and the
-command says so and fails, since a gate that can't see is not a gate that is open.
+larger. The stabler of the two costs decides, unless the other is beyond all doubt higher, its least now above its
+highest then by the limit: caches that are missed cost no instructions. Where the instability of the stabler one exceeds
+the limit there is no verdict, and the command says so and fails, since a gate that can't see is not one that is open.
 """
 
 import argparse
@@ -57,27 +58,34 @@ class Verdict:
     change: float  # of its median, percent
     unstable: float  # percent
     state: str  # "same", "slower", "faster" or "unclear"
+    doubtless: bool = False  # the measurements of the two sides don't overlap
 
 
 def judge(name, before, now, limit=LIMIT):
     """Compare repeated measurements of each cost: dicts of cost to values. None where no cost is in both."""
-    costs = [cost for cost in before if cost in now]
-    if not costs:
+    verdicts = [judge_cost(name, cost, before[cost], now[cost], limit) for cost in before if cost in now]
+    if not verdicts:
         return None
-    unstable = {cost: max(instability(before[cost]), instability(now[cost])) for cost in costs}
-    cost = min(costs, key=unstable.get)
-    change = 100 * (statistics.median(now[cost]) / statistics.median(before[cost]) - 1)
-    if unstable[cost] > limit:
-        # Unless it is beyond all doubt: the best of one side is worse than the worst of the other by the limit.
-        if min(now[cost]) > (1 + limit / 100) * max(before[cost]):
-            state = "slower"
-        else:
-            state = "faster" if max(now[cost]) < min(before[cost]) else "unclear"
+    stablest = min(verdicts, key=lambda verdict: verdict.unstable)
+    # Instructions don't tell of a cache that is missed more often.
+    doubtless = [verdict for verdict in verdicts if verdict.state == "slower" and verdict.doubtless]
+    return stablest if stablest.state == "slower" else max(doubtless, key=lambda v: v.change, default=stablest)
+
+
+def judge_cost(name, cost, before, now, limit):
+    """Compare repeated measurements of one cost."""
+    factor = 1 + limit / 100
+    unstable = max(instability(before), instability(now))
+    change = 100 * (statistics.median(now) / statistics.median(before) - 1)
+    # Beyond all doubt: the best of one side is worse than the worst of the other.
+    doubtless = min(now) > factor * max(before) or max(now) < min(before)
+    if unstable > limit and not doubtless:
+        state = "unclear"
     elif abs(change) > limit:
         state = "slower" if change > 0 else "faster"
     else:
         state = "same"
-    return Verdict(name, cost, change, unstable[cost], state)
+    return Verdict(name, cost, change, unstable, state, doubtless)
 
 
 def compare(before, now, limit=LIMIT):

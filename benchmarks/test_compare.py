@@ -36,6 +36,20 @@ def test_the_stabler_cost_decides():
     assert (found.state, found.cost) == ("same", "paired times")
 
 
+def test_time_that_costs_no_instructions_fails_beyond_all_doubt():
+    steady = [1_000, 1_001]
+    for times, state, cost in (
+        ([150.0, 190.0, 160.0], "slower", "paired times"),
+        ([105.0, 190.0, 160.0], "same", "instructions"),
+        ([112.0, 113.0, 114.0], "slower", "paired times"),
+        ([50.0, 51.0, 52.0], "same", "instructions"),
+    ):
+        found = verdict(
+            {"paired times": STEADY, "instructions": steady}, {"paired times": times, "instructions": steady}
+        )
+        assert (found.state, found.cost) == (state, cost)
+
+
 def test_what_varies_more_than_the_limit_is_unclear():
     assert verdict({"paired times": [100.0, 130.0, 90.0]}, {"paired times": [105.0, 140.0, 95.0]}).state == "unclear"
     # ... but not where one is beyond the other whatever the noise.
