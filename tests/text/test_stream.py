@@ -80,6 +80,20 @@ def write(folder, contents):
 )
 @example(contents=[b"", b"a b cc a", b""], window=2, shrink_windows=False, sample=0, epoch=0)
 @example(contents=[b"a " + b"unknown " * 900 + b"b\n" + b"cc " * 30], window=3, shrink_windows=False, sample=0, epoch=0)
+@example(
+    contents=[b"a b " + b"x" * 9000 + b" cc d\n" + b"y" * 3000 + b" a b"],
+    window=3,
+    shrink_windows=False,
+    sample=0,
+    epoch=0,
+)
+@example(
+    contents=[b"a b\n" + b"unknown " * 700, b"unknown " * 500 + b"cc d"],
+    window=2,
+    shrink_windows=False,
+    sample=0,
+    epoch=0,
+)
 def test_windows_are_those_of_the_text(folder, contents, window, shrink_windows, sample, epoch):
     graph = Windows(N)
     stream = TextTokens(write(folder, contents), WORDS)
@@ -104,6 +118,29 @@ def test_long_lines_are_not_cut(folder):
     stream.close()
     tokens = [WORDS.index(word) for word in words]
     assert found == [(tokens[max(0, i - 4) : i] + tokens[i + 1 : i + 5], tokens[i]) for i in range(len(tokens))]
+
+
+@pytest.mark.parametrize("gap", [b"x" * 1_000_000, b"unknown " * 60_000, b"d " * 60_000])
+@pytest.mark.parametrize("window", [1, 4])
+def test_neighbours_on_the_two_sides_of_a_long_gap(folder, gap, window):
+    """It takes up many shares, of which none but the one behind it has to look back."""
+    content = b"a b cc " + gap + b" a b cc " * 20 + b"\n" + gap + b" a\nb"
+    graph, sample = Windows(N), 1e-3  # most words "d" are left out
+    counts = np.array([5, 5, 5, 100_000, 1, 1])
+    stream = TextTokens(write(folder, [content]), WORDS)
+    feed = WindowFeed(stream, **graph.nodes, counts=counts, window=window, shrink_windows=False, sample=sample)
+    found = [(batch[graph.context][0].tolist(), int(batch[graph.output][0][0])) for batch in batches(feed, graph.loss)]
+    chances, keep, kept, want = Chances(0, 0), keep_thresholds(counts, sample), [[]], []
+    for word in re.finditer(rb"\S+|\n", content):
+        if word[0] == b"\n":
+            kept.append([])
+        elif (text := word[0].decode()) in WORDS and chances.stays(word.start(), keep[WORDS.index(text)]):
+            kept[-1].append(WORDS.index(text))
+    for line in kept:
+        around = [(line[max(0, i - window) : i] + line[i + 1 : i + window + 1], t) for i, t in enumerate(line)]
+        want += [(near, token) for near, token in around if near]
+    assert found == want
+    stream.close()
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

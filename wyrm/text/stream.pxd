@@ -20,6 +20,7 @@ cdef class TextTokenReader(TokenReader):
 
     cdef int open(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil
     cdef dim_t look_ahead(self, chunk_t* chunk, dim_t n) noexcept nogil
+    cdef bint needs_left(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil
     cdef int look_back(self, chunk_t* chunk, dim_t begin) noexcept nogil
     cdef int fail(self) noexcept nogil
     cdef void push(self, row_t token) noexcept nogil

@@ -151,13 +151,15 @@ cdef class TextTokenReader(TokenReader):
         for i in range(max(low, n - window), n):
             self.left[self.n_left] = kept[i]
             self.n_left += 1
+        # What the last of its centres see to their right; without any, it may be long until something comes.
         if self.reached >= 0:
-            if not ahead.starts_line:
-                self.reader.rewind(&ahead)
-                n = self.look_ahead(chunk, n)
-                if n < 0:
-                    return self.fail()
             self.reader.rewind(&ahead)
+        if n > max(low, window):
+            n = self.look_ahead(chunk, n)
+            if n < 0:
+                return self.fail()
+            if self.reached >= 0:
+                self.reader.rewind(&ahead)
         chunk.n_kept = chunk.ends[found] = n
         return 0
 
@@ -190,12 +192,41 @@ cdef class TextTokenReader(TokenReader):
             if self.left == NULL:
                 self.reader.error = ENOMEM
                 return -1
-        if self.look_back(chunk, begin) < 0:
+        if self.needs_left(chunk, begin, end) and self.look_back(chunk, begin) < 0:
             return -1
         self.piece_end = self.reader.open(begin, end)
         if self.piece_end < 0:
             return -1
+        if self.reader.at >= self.reader.stop:
+            return 0                             # all of it lies inside a word
         return self.reader.extend(LOOK)
+
+    cdef bint needs_left(self, chunk_t* chunk, dim_t begin, dim_t end) noexcept nogil:
+        """Whether a share has a token whose line may begin before it; true at an error, too.
+
+        Looking back may take long, where it leads through a long word or words that are left out: all shares among
+        these would look as far.
+        """
+        cdef dim_t look = LOOK, stop
+        cdef row_t token
+        self.n_left = 0
+        while begin < end:
+            stop = self.reader.open(begin, min(begin + look, end))
+            if stop < 0:
+                return True
+            while self.reader.next():
+                if self.reader.word.starts_line:
+                    return False
+                token = self.source.table.find(self.reader.word.text, self.reader.word.length, self.reader.word.hash)
+                if token >= 0 and stays(chunk, self.reader.word.place, token):
+                    return True
+            if self.reader.error:
+                return True
+            if stop < begin + look:
+                return False                     # the file ends, or the share
+            begin = stop
+            look *= 8
+        return False
 
     cdef int look_back(self, chunk_t* chunk, dim_t begin) noexcept nogil:
         """The last tokens before a place, of its line."""
