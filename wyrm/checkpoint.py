@@ -92,9 +92,32 @@ def read_checkpoint(path):
                 values[name].append(tensors[f"{name}.{i}.value"])
                 if one is not None:
                     one["slots"] = {slot: tensors[f"{name}.{i}.{slot}"] for slot in one["slots"]}
+            if not isinstance(state["progress"], float) or not isinstance(state["learning_rate"], float):
+                raise TypeError("progress and learning rate of the optimiser")
+        if "last" not in values:
+            raise KeyError("last")
+        _check_record(config["record"])
         return values, config["states"], config["record"]
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(path, f"expected a {KIND}, found one without {error}") from error
+
+
+def _check_record(record):
+    """Raise KeyError or TypeError for a record that `record_of` didn't make."""
+    numbers = [record[name] for name in ("batch_size", "seed", "partial_fits")]
+    histories, fit = [record["history"]], record["fit"]
+    if fit is not None:
+        numbers.append(fit["epochs"])
+        histories.append(fit["history"])
+        if not isinstance(fit["best_loss"], float):
+            raise TypeError("the best loss of its fit")
+    if not all(type(number) is int and 0 <= number < 2**64 for number in numbers) or record["partial_fits"] >= 2**31:
+        raise TypeError("its numbers")
+    for history in histories:
+        lists = [history[name] for name in ("loss", "validation_loss", "seconds", "examples")]
+        if not all(type(entry) in (int, float) for values in lists for entry in values):
+            raise TypeError("a history of numbers")
+        History(**history)
 
 
 def _listed(clock):

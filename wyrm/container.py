@@ -307,10 +307,17 @@ def _python_number(value: Any) -> Any:
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file to write, which takes the place of `path` if no error comes up, and else leaves it as it was."""
-    path = Path(path)
+    """A binary file to write, which takes the place of `path` if no error comes up, and else leaves it as it was.
+
+    What a link leads to is replaced, not the link; pipes and devices are written to as they are.
+    """
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(EISDIR, "expected a file to write, found a folder", str(path))
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
         with open(temporary, "xb") as file:

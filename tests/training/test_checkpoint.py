@@ -1,11 +1,16 @@
 """Checkpoints: what is in them, and what happens to files that are none."""
 
+import os
+import stat
+import threading
+
 import numpy as np
 import pytest
 from training.problems import Machine, same_bits
 
 import wyrm
 from wyrm.callbacks import Checkpoint
+from wyrm.container import read_container, write_container
 from wyrm.optim import FTRL, SGD, Adagrad, Adam, LinearDecay
 
 OPTIMIZERS = [
@@ -139,3 +144,72 @@ def test_a_failed_write_leaves_the_old_checkpoint_and_nothing_else(tmp_path, mon
         trainer.save(path)
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["run.ckpt"]
+
+
+def _put(value, *path):
+    def change(config):
+        at = config
+        for key in path[:-1]:
+            at = at[key]
+        at[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _put({}, "record"),
+        _put([], "record"),
+        _put({}, "states"),
+        _put([], "states", "last"),
+        _put(5, "states", "last", "parameters", 1, "slots"),
+        _put(None, "states", "last", "progress"),
+        _put("x", "record", "batch_size"),
+        _put(2**70, "record", "partial_fits"),
+        _put(2**70, "record", "seed"),
+        _put(None, "record", "history"),
+        _put({"unknown": 1}, "record", "history"),
+        _put("abc", "record", "history", "loss"),
+        _put([None], "record", "history", "loss"),
+        _put(5, "record", "fit"),
+        _put({}, "record", "fit"),
+    ],
+)
+def test_a_whole_file_that_no_trainer_wrote_is_refused(tmp_path, change):
+    """Its checksums are right, but not what it says."""
+    path = saved(tmp_path)
+    config, arrays = read_container(path, "wyrm checkpoint", 1)
+    change(config)
+    write_container(path, "wyrm checkpoint", 1, config, arrays)
+    with pytest.raises(ValueError, match=r"run\.ckpt: "):
+        wyrm.Trainer.resume(path, Machine().loss, OPTIMIZERS[2]())
+
+
+def test_a_state_without_its_arrays_is_refused(tmp_path):
+    path = saved(tmp_path)
+    config, arrays = read_container(path, "wyrm checkpoint", 1)
+    config["states"]["last"]["parameters"][1]["slots"] = []
+    write_container(path, "wyrm checkpoint", 1, config, arrays)
+    with pytest.raises(ValueError, match="expected accumulator, got nothing"):
+        wyrm.Trainer.resume(path, Machine().loss, OPTIMIZERS[2]())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_links_pipes_and_folders(tmp_path):
+    """A link stays one, a pipe is written to and not replaced by a file."""
+    path = saved(tmp_path)
+    trainer = wyrm.Trainer.resume(path, Machine().loss, OPTIMIZERS[2](), n_threads=1)
+    (tmp_path / "link").symlink_to(path)
+    trainer.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and not path.is_symlink()
+    os.mkfifo(tmp_path / "pipe")
+    found = []
+    thread = threading.Thread(target=lambda: found.append((tmp_path / "pipe").read_bytes()))
+    thread.start()
+    trainer.save(tmp_path / "pipe")
+    thread.join()
+    assert found == [path.read_bytes()]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    with pytest.raises(IsADirectoryError):
+        trainer.save(tmp_path)

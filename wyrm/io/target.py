@@ -33,10 +33,8 @@ def create(path: Target, *, append: bool = False) -> Iterator[IO[bytes]]:
     if not isinstance(path, str | os.PathLike):
         yield path
         return
-    path = os.path.realpath(path)  # what a link leads to is replaced, not the link
-    in_place = append or (os.path.exists(path) and not os.path.isfile(path))  # a pipe, a device
     compress = _COMPRESS.get(os.path.splitext(path)[1].lower())
     with ExitStack() as stack:
-        opened: Any = open(path, "ab" if append else "wb") if in_place else whole_file(path)  # noqa: SIM115
+        opened: Any = open(path, "ab") if append else whole_file(path)  # noqa: SIM115
         file = stack.enter_context(opened)
         yield stack.enter_context(compress(file, "wb")) if compress else file

@@ -378,6 +378,9 @@ cdef class RowState:
         shape = parameter.shape
         if saved["kind"] != self.kind:
             raise ValueError(f"optimiser state: expected that of {self.kind}, got {saved['kind']}")
+        if set(saved["slots"]) != set(self.slots):
+            raise ValueError(f"optimiser state: expected {', '.join(self.slots)}, got "
+                             f"{', '.join(saved['slots']) or 'nothing'}")
         slots = [np.ascontiguousarray(saved["slots"][name], dtype=np.float32) for name in self.slots]
         for name, slot in zip(self.slots, slots):
             if slot.shape != shape:
