@@ -39,7 +39,10 @@ class Words:
 
 
 class Word2Vec(Words):
-    settings = "skip-gram, 100 dimensions, window 5, 5 negatives shared by a window, sample 1e-4, alpha 0.05"
+    settings = (
+        "skip-gram, 100 dimensions, window 5, 5 negatives shared by a window, chosen among recent draws, sample 1e-4, "
+        "alpha 0.05"
+    )
 
     def __init__(self, found, n_threads):
         self.data, self.n_threads = found, n_threads
