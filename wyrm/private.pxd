@@ -1,6 +1,7 @@
 from libc.stdint cimport uint32_t
 from wyrm.detours cimport Detours
 from wyrm.gradient cimport gradient_t
+from wyrm.instructions.program cimport OK
 from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.parameter cimport storage_t
 from wyrm.replica cimport Replica
@@ -38,6 +39,7 @@ cdef class PrivateCopies:
     cdef dim_t counted           # steps before it makes copies
     cdef dim_t interval          # steps between two merges of the first tier
     cdef dim_t due               # the step of the next merge
+    cdef dim_t next_pass         # the step from which the next merge is one of all rows
     cdef dim_t merges
     cdef dim_t steps
     cdef bint counting
@@ -47,7 +49,6 @@ cdef class PrivateCopies:
     cdef int copy_some(self, copy_t* copy, size_t budget) except -1
     cdef int reserve(self, copy_t* copy) except -1
     cdef void use(self, copy_t* copy, float* place) noexcept
-    cdef int follow(self) noexcept nogil
     cdef void start(self) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef void pull(self) noexcept nogil
@@ -55,4 +56,16 @@ cdef class PrivateCopies:
     cdef void count(self) noexcept nogil
     cdef void rank(self, copy_t* copy) noexcept nogil
     cdef void hogwild_step(self) noexcept nogil
-    cdef void hogwild_merge(self, dim_t tiers) noexcept nogil
+    cdef void hogwild_merge(self, dim_t tiers, bint all_rows) noexcept nogil
+
+
+cdef inline int follow(PrivateCopies copies) noexcept nogil:
+    """Before a step: lead what the leaves hold to the copies; a status."""
+    return copies.detours.translate() if copies.detours.n else OK
+
+
+cdef inline void stepped(PrivateCopies copies) noexcept nogil:
+    """After a step: count what it touched, or merge what is due."""
+    copies.steps += 1
+    if copies.counting or copies.steps >= copies.due:
+        copies.hogwild_step()

@@ -70,8 +70,10 @@ cdef enum:
     LISTED = 1 << 14
     SAMPLED = 256
 
-    # Floats of a cache line.
-    LINE = 16
+    # Steps of a thread between two passes over all rows of a copy, once it has taken so many, and before the first. With
+    # more threads there are not more of them: a pass costs the same however little was changed.
+    PASS = 1 << 14
+    FIRST_PASS = 1 << 12
 
     # Each tier is touched this many times more rarely than the one before, and merged as much more rarely.
     TIER = 2
@@ -119,26 +121,6 @@ cdef inline void merge_part(float* shared, float* mine, float* base, dim_t n, fl
         mine[i] = base[i] = shared[i]
 
 
-cdef void merge_sums(float* shared, float* mine, float* base, dim_t n) noexcept nogil:
-    """Merge n numbers, and write none of a cache line of shared ones that this thread didn't change."""
-    cdef float sums[LINE]
-    cdef dim_t i = 0, k
-    cdef bint changed
-    while i + LINE <= n:
-        changed = False
-        for k in range(LINE):
-            sums[k] = mine[i + k] - base[i + k]
-            changed |= sums[k] != 0
-        for k in range(LINE):
-            sums[k] += shared[i + k]
-        if changed:
-            memcpy(shared + i, sums, sizeof(sums))
-        memcpy(mine + i, sums, sizeof(sums))
-        memcpy(base + i, sums, sizeof(sums))
-        i += LINE
-    merge_part(shared + i, mine + i, base + i, n - i, 1)
-
-
 cdef void merge_tier(copy_t* copy, dim_t tier, float share) noexcept nogil:
     """Merge the rows of a tier, and count what they undo."""
     cdef merge_t merge
@@ -156,7 +138,7 @@ cdef void merge_all(copy_t* copy, float share) noexcept nogil:
     """Merge every row of a flat copy; those merged before have nothing left to add."""
     cdef dim_t r, at, stride = stride_of(copy)
     if share == 1:
-        merge_sums(copy.shared.value, copy.mine.value, copy.base, copy.n * stride)
+        kernels.merge_sums(copy.shared.value, copy.mine.value, copy.base, copy.n * stride)
         return
     for r in range(copy.n):
         at = r * stride
@@ -296,10 +278,6 @@ cdef class PrivateCopies:
         copy.mine.state = NULL if copy.width == 0 else place + copy.shared.cols
         copy.mine.state_stride = 0 if copy.width == 0 else stride_of(copy)
 
-    cdef int follow(self) noexcept nogil:
-        """Before a step: lead what the leaves hold to the copies; a status."""
-        return self.detours.translate()
-
     cdef void start(self) noexcept nogil:
         """Race on the shared rows, and count who touches them."""
         cdef dim_t i
@@ -314,7 +292,7 @@ cdef class PrivateCopies:
 
     cdef void finish(self) noexcept nogil:
         if not self.counting:
-            self.hogwild_merge(N_TIERS)
+            self.hogwild_merge(N_TIERS, True)
         self.detours.close()
 
     cdef void pull(self) noexcept nogil:
@@ -354,9 +332,9 @@ cdef class PrivateCopies:
                 self.detours.open(copy.used, copy.map)
 
     cdef void hogwild_step(self) noexcept nogil:
-        """After a step: count what it touched, or merge what is due."""
+        """Count what the step touched, or merge what is due."""
         cdef dim_t tiers = 1, merge, i
-        self.steps += 1
+        cdef bint all_rows
         if self.counting:
             self.count()
             if self.steps == self.counted:
@@ -365,8 +343,7 @@ cdef class PrivateCopies:
                 self.pull()
                 self.counting = False
                 self.due = self.steps + FIRST
-            return
-        if self.steps < self.due:
+                self.next_pass = self.steps + FIRST_PASS
             return
         self.due += min(self.interval, max(FIRST, self.steps // GROWTH))
         # The first tier every time, the second every other time, the third every fourth, ...
@@ -375,7 +352,10 @@ cdef class PrivateCopies:
         while tiers < N_TIERS and merge % TIER == 0:
             merge //= TIER
             tiers += 1
-        self.hogwild_merge(tiers)
+        all_rows = self.steps >= self.next_pass
+        if all_rows:
+            self.next_pass = self.steps + min(self.steps, PASS)
+        self.hogwild_merge(tiers, all_rows)
 
     cdef void count(self) noexcept nogil:
         cdef dim_t i, s
@@ -433,22 +413,27 @@ cdef class PrivateCopies:
                 copy.order[ends[tier]] = <row_t> r
                 ends[tier] += 1
 
-    cdef void hogwild_merge(self, dim_t tiers) noexcept nogil:
+    cdef void hogwild_merge(self, dim_t tiers, bint all_rows) noexcept nogil:
         """Add this thread's changes in the first tiers to the shared values and take over those of others.
+
+        With `all_rows`, those of every row of flat copies as well, which stand in the place of their last tier.
 
         Races with the merges of other threads by design.
         """
-        cdef dim_t i, t
+        cdef dim_t i, t, n
         cdef float share = 1
         cdef copy_t* copy
         for i in range(self.n):
             copy = self.copies + i
-            for t in range(tiers):
+            n = tiers
+            if copy.flat:
+                n = N_TIERS if all_rows else min(tiers, N_TIERS - 1)
+            for t in range(n):
                 share = self.share_of(copy, t)
                 copy.sums[t][0] *= MEMORY
                 copy.sums[t][1] *= MEMORY
                 merge_tier(copy, t, share)
-            if copy.flat and tiers == N_TIERS:
+            if copy.flat and all_rows:
                 merge_all(copy, share)
 
     cdef float share_of(self, copy_t* copy, dim_t tier) noexcept nogil:

@@ -59,7 +59,6 @@ cdef class Worker:
     cdef int slide_on(self, dim_t n) noexcept nogil
     cdef void sync(self, dim_t n) noexcept nogil
     cdef void set_rate(self) noexcept nogil
-    cdef int one(self, dim_t n) noexcept nogil
     cdef int predict(self, dim_t n) noexcept nogil
 
 

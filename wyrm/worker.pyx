@@ -12,6 +12,7 @@ from wyrm.instructions.program cimport OK, slot_t
 from wyrm.optim.state cimport hogwild_step_plain, hogwild_step_products, set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.parameter cimport storage_t
+from wyrm.private cimport follow, stepped
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
 from wyrm.tape cimport tape_forward
 
@@ -104,7 +105,7 @@ cdef class Worker:
     cdef bint work(self, dim_t most) noexcept nogil:
         cdef dim_t n, before, since = self.since, look = PERIOD
         cdef int status = OK
-        cdef bint simple = self.kind == TRAIN and self.copies is None
+        cdef bint trains = self.kind == TRAIN, copies = self.copies is not None
         if 0 < most < PERIOD - since:
             look = since + most
         if self.copies is not None:
@@ -116,14 +117,16 @@ cdef class Worker:
                 if n < 0:
                     self.status = -1
                 break
-            if simple:
-                status = gradients_of(self, n, n)
-                if status == OK:
-                    hogwild_apply(&self.plan.plan)
-            else:
-                status = self.one(n)
+            if copies:
+                status = follow(self.copies)
+            if status == OK:
+                status = self.predict(n) if self.kind == PREDICT else gradients_of(self, n, n)
+            if status == OK and trains:
+                if copies:
+                    stepped(self.copies)
+                hogwild_apply(&self.plan.plan)
             since += n
-            if simple and status == OK and self.cursor.slides_on:
+            if trains and not copies and status == OK and self.cursor.slides_on:
                 before = self.examples
                 status = self.slide_on(min(self.cursor.end - self.cursor.at, look - since))
                 since += self.examples - before
@@ -165,22 +168,6 @@ cdef class Worker:
     cdef void set_rate(self) noexcept nogil:
         cdef control_t* control = &self.control.control
         set_learning_rate(&self.settings, rate_at(control, control.before + <double> wyrm_read(&control.done)))
-
-    cdef int one(self, dim_t n) noexcept nogil:
-        """One batch of n examples, its step included; a status."""
-        cdef int status
-        if self.kind == PREDICT:
-            return self.predict(n)
-        if self.copies is not None:
-            status = self.copies.follow()
-            if status != OK:
-                return status
-        status = gradients_of(self, n, n)
-        if status == OK and self.kind == TRAIN:
-            if self.copies is not None:
-                self.copies.hogwild_step()
-            hogwild_apply(&self.plan.plan)
-        return status
 
     cdef int predict(self, dim_t n) noexcept nogil:
         cdef slot_t* root = self.replica.tape.root

@@ -141,6 +141,7 @@ class Kernels:
             "prefetch": (None, p, n, n, p, n),
             "loss": (None, p, p, p, p, n),
             "merge_rows": (None, p, p, real),
+            "merge_sums": (None, p, p, p, n),
             "describe_rows": (None, POINTER(c_int32), POINTER(c_int32), POINTER(c_int), p, n),
             "unique_rows": (n, p, p, p, n, p, n),
         }
@@ -426,6 +427,13 @@ class Kernels:
                               pointer(rows), packed, pointer(last), rows.size, cols, mine.shape[1] - cols)  # fmt: skip
             self.call("merge_rows", sums, ctypes.byref(made), share)
         return [*arrays, sums]
+
+    def merge_sums(self, shared, mine, base):
+        """All three, as they are afterwards."""
+        with Guarded() as guard:
+            arrays = [guard(array, self.dtype) for array in (shared, mine, base)]
+            self.call("merge_sums", *arrays, arrays[0].size)
+        return arrays
 
     def describe_rows(self, rows):
         rows = np.ascontiguousarray(rows, dtype=np.int32)

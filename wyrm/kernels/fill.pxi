@@ -67,7 +67,7 @@ cdef void fill(kernels_t* k) noexcept:
     k.loss[<int>SQUARED_ERROR] = squared_error
     k.loss[<int>LOGISTIC] = logistic
     k.loss[<int>HINGE] = hinge
-    k.merge_rows = merge_rows
+    k.merge_rows, k.merge_sums = merge_rows, merge_sums
     k.describe_rows, k.unique_rows = describe_rows, unique_rows
     k.sgd_rows, k.adagrad_rows, k.adam_rows, k.ftrl_rows = sgd_rows, adagrad_rows, adam_rows, ftrl_rows
     k.sgd_products, k.adagrad_products, k.sgd_pairs = sgd_products, adagrad_products, sgd_pairs
@@ -121,6 +121,6 @@ def addresses() -> dict[str, int]:
         "sgd_pairs": <uintptr_t>k.sgd_pairs,
         "adam_rows": <uintptr_t>k.adam_rows, "ftrl_rows": <uintptr_t>k.ftrl_rows,
         "catch_up_decay": <uintptr_t>k.catch_up_decay, "catch_up_moments": <uintptr_t>k.catch_up_moments,
-        "merge_rows": <uintptr_t>k.merge_rows,
+        "merge_rows": <uintptr_t>k.merge_rows, "merge_sums": <uintptr_t>k.merge_sums,
         "describe_rows": <uintptr_t>k.describe_rows, "unique_rows": <uintptr_t>k.unique_rows,
     }

@@ -1,5 +1,8 @@
 # Merging a thread's copies of rows into the rows that all threads share.
 
+cdef enum:
+    MERGED = 16                  # elements: those of a cache line, and a whole number of the longest vectors
+
 cdef inline vec_t merged(vec_t* shared, vec_t* mine, vec_t* base, vec_t* last, vec_t share,
                          vec_t* agreement) noexcept nogil:
     # The lanes of last . last; those of changed . last are added to `agreement`.
@@ -104,3 +107,35 @@ cdef void merge_rows(real_t* sums, const merge_t* m, real_t share) noexcept nogi
         merge_wide(sums, m, share, 16, 16)
     else:
         merge_wide(sums, m, share, m.cols, m.width)
+
+
+cdef inline void merge_part(real_t* shared, real_t* mine, real_t* base, dim_t n) noexcept nogil:
+    cdef dim_t i
+    for i in range(n):
+        shared[i] += mine[i] - base[i]
+        mine[i] = base[i] = shared[i]
+
+
+cdef void merge_sums(real_t* shared, real_t* mine, real_t* base, dim_t n) noexcept nogil:
+    """shared += mine - base;  mine = base = shared
+
+    Writes no cache line of shared values that this thread didn't change.  Lock-free: races by design.
+    """
+    cdef vec_t s[MERGED]
+    cdef vec_t m, b
+    cdef ivec_t same
+    cdef dim_t i = 0, k
+    while i + MERGED <= n:
+        same = vec_first(LANES)
+        for k in range(MERGED // LANES):
+            m, b = vec_load(mine + i + k * LANES), vec_load(base + i + k * LANES)
+            s[k] = vec_add(vec_load(shared + i + k * LANES), vec_sub(m, b))
+            same = ivec_and(same, vec_equal(m, b))
+        if vec_any(ivec_andnot(vec_first(LANES), same)):
+            for k in range(MERGED // LANES):
+                vec_store(shared + i + k * LANES, s[k])
+        for k in range(MERGED // LANES):
+            vec_store(mine + i + k * LANES, s[k])
+            vec_store(base + i + k * LANES, s[k])
+        i += MERGED
+    merge_part(shared + i, mine + i, base + i, n - i)
