@@ -70,8 +70,8 @@ cdef enum:
     LISTED = 1 << 14
     SAMPLED = 256
 
-    # Steps of a thread between two passes over all rows of a copy, once it has taken so many, and before the first. With
-    # more threads there are not more of them: a pass costs the same however little was changed.
+    # Steps of a thread between two passes over all rows of a copy, once it has taken so many, and before the first.
+    # With more threads there are not more of them: a pass costs the same however little was changed.
     PASS = 1 << 14
     FIRST_PASS = 1 << 12
 
