@@ -7,7 +7,7 @@ from scipy.special import expit
 
 # Around the widths of vectors and tiles of every instruction set.
 SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 24, 31, 32, 33, 48, 49, 63, 64, 65, 100, 130])
-DIMS = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 31, 32, 33, 48, 64, 65, 100])
+DIMS = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 25, 31, 32, 33, 48, 50, 64, 65, 96, 100, 200])
 SEEDS = st.integers(0, 2**32 - 1)
 
 UNARY = {

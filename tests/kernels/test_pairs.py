@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels.references import assert_close, normal
 
-SIZES = st.tuples(st.integers(0, 4), st.integers(1, 19), st.integers(1, 14), st.sampled_from([1, 2, 7, 8, 31, 100]))
+SIZES = st.tuples(
+    st.integers(0, 4), st.integers(1, 19), st.integers(1, 14), st.sampled_from([1, 2, 7, 8, 25, 31, 50, 100, 200])
+)
 
 
 def case(k, rng, sizes, looked_up, stride=3):

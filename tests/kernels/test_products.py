@@ -61,7 +61,7 @@ def test_adagrad(k, D, sizes, weighted, own, mean, beside, eps, seed):
     assert_close(k, found, expected, terms, steps=32)
 
 
-@pytest.mark.parametrize("D", [1, 3, 8, 21, 100])
+@pytest.mark.parametrize("D", [1, 3, 8, 21, 25, 50, 96, 100, 200, 313])
 @pytest.mark.parametrize("form", ["plain", "mean", "fm"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("even", [False, True])
