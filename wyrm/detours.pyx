@@ -90,8 +90,6 @@ cdef class Detours:
             index.bags = detour.leaf.bags
             index.high = detour.leaf.high
             index.distinct = detour.leaf.distinct
-            index.ahead = detour.leaf.ahead
-            index.n_ahead = detour.leaf.n_ahead
             index.version += 1
         return OK
 

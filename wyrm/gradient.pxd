@@ -10,8 +10,6 @@ ctypedef struct index_t:
     const row_t* offsets         # [bags + 1]
     dim_t n, bags
     row_t high                   # the largest row, -1 when n == 0: checked against a table once per step
-    const row_t* ahead           # [n_ahead] rows that this list will hold next, as far as that is known
-    dim_t n_ahead
     const index_t* origin        # the list these rows stand for, whose they are under other numbers; NULL: their own
     bint distinct                # known that no row occurs twice
     uint64_t version             # changes with the content, never 0

@@ -66,20 +66,4 @@ static inline void wyrm_prefetch_far(const void *block, size_t bytes) {
     (void)bytes;
 #endif
 }
-/* The same for a block that will be written: from a core that holds it, it is then fetched once, and not again for the
- * write.  x86 has had the instruction on all of its 64-bit processors, but compilers need to be told by a flag. */
-static inline void wyrm_prefetch_write(const void *block, size_t bytes) {
-    const char *at = (const char *)((uintptr_t)block & ~(uintptr_t)63), *end = (const char *)block + bytes;
-    for (; at < end; at += 64) {
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-        __asm__ volatile("prefetchw %0" : : "m"(*at));
-#elif defined(__GNUC__) || defined(__clang__)
-        __builtin_prefetch(at, 1);
-#elif defined(_M_X64)
-        _m_prefetchw(at);
-#endif
-    }
-    (void)at;
-    (void)end;
-}
 #endif

@@ -9,7 +9,7 @@ import numpy as np
 from wyrm.feeds.base cimport slide
 from wyrm.gradient cimport ANY, NONE, OF_DISTINCT_ROWS, clear_gradient
 from wyrm.instructions.program cimport OK, slot_t
-from wyrm.optim.state cimport hogwild_step_plain, hogwild_step_products, set_learning_rate
+from wyrm.optim.state cimport hogwild_step_adagrad, hogwild_step_plain, set_learning_rate
 from wyrm.optim.update cimport hogwild_apply
 from wyrm.parameter cimport storage_t
 from wyrm.private cimport follow, stepped
@@ -67,8 +67,6 @@ cdef class Worker:
             plan.plan.targets[i].storage = self.replica.storages + i
             clear_gradient(self.replica.gradients + i)       # of what a step that failed left there
             self.replica.gradients[i].takes_products = self.takes(plan, i)
-        for i in range(self.replica.tape.n_indices):
-            self.replica.indices[i].n_ahead = 0              # of a feed that may be gone
         plan.plan.settings = &self.settings
         return 0
 
@@ -83,7 +81,7 @@ cdef class Worker:
         # The rule is not linear: a row must get its gradient as a whole, from one lookup, where it occurs once.
         for k in range(self.replica.tape.n_code):
             readers += self.replica.tape.code[k].gradient == self.replica.gradients + i
-        if (plan.plan.step == hogwild_step_products and readers == 1
+        if (plan.plan.step == hogwild_step_adagrad and readers == 1
                 and storage.state == storage.value + storage.cols):
             return OF_DISTINCT_ROWS
         return NONE

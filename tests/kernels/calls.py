@@ -81,8 +81,8 @@ class Kernels:
 
         class Products(Structure):
             _fields_ = (
-                [(name, c_void_p) for name in ("rows", "offsets", "weights", "source", "slopes", "ahead", "map")]
-                + [(name, c_ssize_t) for name in ("n", "bags", "each", "stride", "n_ahead")]
+                [(name, c_void_p) for name in ("rows", "offsets", "weights", "source", "slopes")]
+                + [(name, c_ssize_t) for name in ("n", "bags", "each", "stride")]
                 + [("mean", c_int)]
             )
 
@@ -138,7 +138,7 @@ class Kernels:
             "field_aware": (None, p, p, p, p),
             "field_aware_back": (None, p, p, p, p, p),
             "field_aware_weights_back": (None, p, p, p, p, p, flag),
-            "prefetch": (None, p, n, n, p, n),
+            "prefetch": (None, p, n, n, p, p, n),
             "loss": (None, p, p, p, p, n),
             "merge_rows": (None, p, p, real),
             "merge_sums": (None, p, p, p, n),
@@ -296,15 +296,13 @@ class Kernels:
         return out
 
     def products(self, name, table, D, rows, source, rate, offsets=None, weights=None, mean=False, each=0,
-                 slopes=None, eps=0, ahead=None, map=None):  # fmt: skip
-        rows, offsets, ahead, map = (
-            None if x is None else np.ascontiguousarray(x, dtype=np.int32) for x in (rows, offsets, ahead, map)
-        )
+                 slopes=None, eps=0):  # fmt: skip
+        rows, offsets = (None if x is None else np.ascontiguousarray(x, dtype=np.int32) for x in (rows, offsets))
         source = self.array(source)
         weights, slopes = (None if x is None else self.array(x) for x in (weights, slopes))
         made = self.Products(
-            *(pointer(x) for x in (rows, offsets, weights, source, slopes, ahead, map)), rows.size, len(source), each,
-            source.shape[1], 0 if ahead is None else ahead.size, mean,
+            *(pointer(x) for x in (rows, offsets, weights, source, slopes)), rows.size, len(source), each,
+            source.shape[1], mean,
         )  # fmt: skip
         hyper = self.Hyper(learning_rate=rate, eps=eps)
         with Guarded() as guard:

@@ -112,10 +112,12 @@ def test_rows_far_into_a_table(k):
     np.testing.assert_array_equal(k.bag(bags), [[6]])
 
 
-@pytest.mark.parametrize("D", [1, 16, 33])
-def test_prefetch_changes_nothing(k, D):
+@pytest.mark.parametrize("D", [1, 2, 16, 32, 33, 100])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_prefetch_changes_nothing(k, D, mapped):
     table = np.arange(9 * D, dtype=k.dtype).reshape(9, D)
     rows = np.array([8, 0, 8, 3], dtype=np.int32)
+    map = np.arange(8, -1, -1, dtype=np.int32) if mapped else None
     before = table.copy()
-    k.call("prefetch", table, D, D, rows, rows.size)
+    k.call("prefetch", table, D, D, rows, map, rows.size)
     np.testing.assert_array_equal(table, before)

@@ -1,4 +1,4 @@
-"""Updates by gradients that are products: no gradient is written, and rows wanted next are fetched meanwhile."""
+"""Updates by gradients that are products: no gradient is written."""
 
 import numpy as np
 import pytest
@@ -44,11 +44,9 @@ def test_adagrad(k, D, sizes, weighted, own, mean, beside, eps, seed):
         source[:, :] = 0  # ... nor a gradient
         table[:, :D] = 0
     g, size = gradients(table, D, rows, source, sizes, weights, mean, slopes)
-    ahead = rng.integers(0, n_rows, rng.integers(0, 2 * sum(sizes) + 1))
-    map = rng.permutation(n_rows) if seed % 3 else None
     found = k.products(
         "adagrad_products", table, D, rows, source, RATE, np.concatenate([[0], np.cumsum(sizes)]), weights, mean,
-        slopes=slopes, eps=eps, ahead=ahead, map=map,
+        slopes=slopes, eps=eps,
     )  # fmt: skip
     expected = table.copy()
     expected[rows, D : 2 * D] += g**2
@@ -74,9 +72,8 @@ def test_sgd(k, D, form, weighted, even):
     rows, source, weights, slopes = case(k, rng, D, sizes, weighted, own, n_rows, own)
     table = normal(k, rng, (n_rows + 2, D + 2))
     offsets = None if even else np.concatenate([[0], np.cumsum(sizes)])
-    ahead = rng.integers(0, n_rows, 15)
     found = k.products("sgd_products", table, D, rows, source, RATE, offsets, weights, form == "mean",
-                       3 if even else 0, slopes=slopes, ahead=ahead)  # fmt: skip
+                       3 if even else 0, slopes=slopes)  # fmt: skip
     g, size = gradients(table, D, rows, source, sizes, weights, form == "mean", slopes)
     expected, terms = np.array(table, float), np.abs(np.array(table, float))
     np.subtract.at(expected[:, :D], rows, RATE * g)

@@ -115,6 +115,21 @@ def test_copies_and_pickles_keep_the_settings(cls):
 # --- Learning rates ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("eps", [1e-10, 0.1])
+def test_adagrad_of_a_single_number(eps):
+    weight = parameter(1, 1)
+    value, total = float(weight.value[0, 0]), 0.0
+    optimizer = Adagrad(0.25, eps=eps)
+    graph = weight * 1
+    for gradient in (0.0, 3.0, -0.5, 1e-4, 0.0, -7.0):
+        graph.forward()
+        graph.backward(gradient)
+        optimizer.step([weight])
+        total += gradient**2
+        value -= 0.25 * gradient / (np.sqrt(total) + eps)
+        np.testing.assert_allclose(weight.value, [[value]], rtol=1e-5)
+
+
 def test_learning_rate_can_be_set_between_steps():
     weights = parameter(1, 1)
     graph = DenseGraph(weights)

@@ -34,9 +34,8 @@ ctypedef struct target_t:
 
 ctypedef struct lookup_t:
     # A table that a column's indices reach, to fetch its rows ahead.
-    const storage_t* storage     # NULL: the lookup fetches them, if its index says which
+    const storage_t* storage
     const column_t* column
-    index_t* index
 
 cdef class ArrayFeed(Feed):
     cdef list keys               # the nodes of each column: (input or index node, weights node or None)
@@ -45,7 +44,7 @@ cdef class ArrayFeed(Feed):
     cdef column_t* columns       # dense ones first
     cdef dim_t n_columns, n_dense
 
-    cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept
+    cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage, dim_t tables) noexcept
     cdef int look_for_repeats(self) except -1
     cdef int find_repeats(self, column_t* column, uint8_t* repeats, dim_t n) except -1
     cdef dim_t _column(self, column_t* column, object key, object values) except -1

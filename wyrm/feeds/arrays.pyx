@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 from wyrm.feeds.base cimport address, slide, slide_t
 from wyrm.feeds.lookups cimport check_rows
 from wyrm.gradient cimport lay_rows
-from wyrm.instructions.lookup cimport fetch_by_itself, fetch_rows
+from wyrm.instructions.lookup cimport fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
@@ -22,11 +22,17 @@ from wyrm.feeds.prepare import dense_column, index_column, one_length, refuse_ch
 
 cdef enum:
     AHEAD = 4                    # examples between fetching indices and using them
-    # Bytes. Tables smaller than this stay in the caches of a core by themselves ...
+    # Bytes. Tables that are smaller than this together stay in the caches of a core by themselves, ...
     WORTH_FETCHING = 1 << 20
+    # ... and so does one of this size beside larger ones, ...
+    LEAST = 256 << 10
     # ... and for one up to this it isn't worth it where the rows of an example would push out what is at work.
     WORTH_FETCHING_MANY = 8 << 20
     MANY = 16 << 10
+
+
+cdef inline dim_t bytes_of(const storage_t* table) noexcept nogil:
+    return table.rows * table.stride * sizeof(float)
 
 
 cdef inline void extent(dim_t* begin, dim_t* end, const column_t* column, dim_t example) noexcept nogil:
@@ -160,11 +166,13 @@ cdef class ArrayFeed(Feed):
         cursor.note_slides()
         return cursor
 
-    cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage) noexcept:
-        """Whether the rows of the next example are better fetched ahead."""
-        cdef dim_t row = storage.stride * sizeof(float), table = storage.rows * row
+    cdef bint is_worth_fetching(self, const column_t* column, const storage_t* storage, dim_t tables) noexcept:
+        """Whether the rows of the next example are better fetched ahead, where all tables take so many bytes."""
+        cdef dim_t row = storage.stride * sizeof(float), table = bytes_of(storage)
         cdef dim_t rows = self.n_examples * column.width if column.kind == FIXED else column.starts[self.n_examples]
-        return table >= (WORTH_FETCHING if rows * row <= MANY * self.n_examples else WORTH_FETCHING_MANY)
+        if rows * row > MANY * self.n_examples:
+            return table >= WORTH_FETCHING_MANY
+        return tables >= WORTH_FETCHING and table >= LEAST
 
     cdef int look_for_repeats(self) except -1:
         """Find out, where that isn't known yet, which examples hold an index more than once."""
@@ -253,22 +261,23 @@ cdef class ArrayCursor(Cursor):
 
     cdef int note_lookups(self, dim_t i, object index) except -1:
         """Check the indices of a column against the tables they reach, and note what is worth fetching ahead."""
-        cdef dim_t k
+        cdef dim_t k, tables = 0
         cdef instruction_t* code
         cdef lookup_t* lookup
         for k in range(self.replica.tape.n_code):
             code = self.replica.tape.code + k
+            if code.storage != NULL:
+                tables += bytes_of(code.storage)
+        for k in range(self.replica.tape.n_code):
+            code = self.replica.tape.code + k
             check_rows(code, self.targets[i].index, index, self.columns[i].high)
             if (code.storage == NULL or code.index != self.targets[i].index
-                    or not (<ArrayFeed> self.feed).is_worth_fetching(self.columns + i, code.storage)):
+                    or not (<ArrayFeed> self.feed).is_worth_fetching(self.columns + i, code.storage, tables)):
                 continue
             self.looks_ahead = True
             lookup = self.lookups + self.n_lookups
             lookup.column = self.columns + i
-            lookup.index = code.index
             lookup.storage = code.storage
-            if self.replica.trains and self.batch_size == 1 and fetch_by_itself(code):
-                lookup.storage = NULL
             self.n_lookups += 1
         return 0
 
@@ -361,20 +370,16 @@ cdef class ArrayCursor(Cursor):
                         wyrm_prefetch(column.values + begin, (end - begin) * sizeof(float))
 
     cdef void fetch_tables(self, dim_t place) noexcept nogil:
-        """Start fetching the rows of tables that the example at a place needs, or let lookups know which."""
-        cdef dim_t i, begin = 0, end = 0, example = 0
+        """Start fetching the rows of tables that the example at a place needs."""
+        cdef dim_t i, begin, end, example
         cdef lookup_t* lookup
-        if place < self.end:
-            example = self.example(place)
+        if place >= self.end:
+            return
+        example = self.example(place)
         for i in range(self.n_lookups):
             lookup = self.lookups + i
-            if place < self.end:
-                extent(&begin, &end, lookup.column, example)
-            if lookup.storage != NULL:
-                fetch_rows(lookup.storage, lookup.column.rows + begin, end - begin, self.replica.trains)
-            else:
-                lookup.index.ahead = lookup.column.rows + begin
-                lookup.index.n_ahead = end - begin
+            extent(&begin, &end, lookup.column, example)
+            fetch_rows(lookup.storage, lookup.column.rows + begin, end - begin, self.replica.trains)
 
     cdef inline dim_t example(self, dim_t place) noexcept nogil:
         return place if self.order == NULL else self.order[place]

@@ -177,19 +177,7 @@ cdef inline products_t* open_products(instruction_t* code, const bags_t* bags, b
         products.bags = bags.bags
         products.weights = bags.weights
         products.stride = bags.D
-    if code.fetches and products != NULL:
-        products.ahead = code.index.ahead
-        products.n_ahead = code.index.n_ahead
-        products.map = code.storage.map
-    elif code.fetches:
-        fetch_rows(code.storage, code.index.ahead, code.index.n_ahead, True)
     return products
-
-
-cdef bint fetch_by_itself(instruction_t* code) noexcept:
-    """Have a lookup fetch the rows that its index says are wanted next, if it can; whether it will."""
-    code.fetches = code.op.backward == bag_back or code.op.backward == fm_back
-    return code.fetches
 
 
 cdef int bag_back(instruction_t* code) noexcept nogil:

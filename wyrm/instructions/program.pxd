@@ -45,7 +45,6 @@ ctypedef struct instruction_t:
     index_t* index
     index_t* fields              # of the rows, one by one; NULL: row_fields has the field of every row of the table
     const row_t* row_fields
-    bint fetches                 # lookups: backward or the step after it fetches the rows that are wanted next
     float* scratch               # [scratch_size] floats, kept from forward to backward
     dim_t scratch_size
     dim_t work                   # rough count of multiply-adds, forward

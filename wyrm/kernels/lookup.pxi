@@ -4,20 +4,45 @@
 # a whole bag.  The common widths 1, 4, 8, 16, 32 and 64 have instances of their own: D is a constant there, and the
 # tiling is done by the compiler.  Reading a table races with Hogwild's updates by design.
 
-cdef inlined prefetch_row(const real_t* row, dim_t D) noexcept nogil:
-    # One request per cache line of 64 bytes that starts in the row, and one for its end.
-    cdef dim_t d = 0
-    while d < D:
-        vec_prefetch(row + d)
-        d += 64 // sizeof(real_t)
-    vec_prefetch(row + D - 1)
+cdef enum:
+    LINE = 64 // sizeof(real_t)          # elements in a cache line
 
 
-cdef void prefetch(const real_t* table, dim_t stride, dim_t D, const row_t* rows, dim_t n) noexcept nogil:
-    """Start fetching table[rows[i]], D elements each, into the cache."""
-    cdef dim_t i
+cdef inlined prefetch_lines(const real_t* table, dim_t stride, const row_t* rows, const row_t* map, dim_t n,
+                            dim_t lines, dim_t last) noexcept nogil:
+    cdef const real_t* row
+    cdef dim_t i, k
     for i in range(n):
-        prefetch_row(table + rows[i] * stride, D)
+        row = table + (rows[i] if map == NULL else map[rows[i]]) * stride
+        for k in range(lines):
+            vec_prefetch_far(row + k * LINE)
+        if last:
+            vec_prefetch_far(row + last)
+
+
+cdef inlined prefetch_any(const real_t* table, dim_t stride, dim_t D, const row_t* rows, const row_t* map,
+                          dim_t n) noexcept nogil:
+    cdef dim_t lines = (D + LINE - 1) // LINE
+    if stride % LINE and LINE % stride:          # rows begin anywhere in a line
+        prefetch_lines(table, stride, rows, map, n, lines, D - 1)
+    elif lines == 1:
+        prefetch_lines(table, stride, rows, map, n, 1, 0)
+    elif lines == 2:
+        prefetch_lines(table, stride, rows, map, n, 2, 0)
+    else:
+        prefetch_lines(table, stride, rows, map, n, lines, 0)
+
+
+cdef void prefetch(const real_t* table, dim_t stride, dim_t D, const row_t* rows, const row_t* map,
+                   dim_t n) noexcept nogil:
+    """Start fetching table[rows[i]] or, with a map, table[map[rows[i]]], D elements each, into the second cache.
+
+    A core waits for places where lines can arrive in its first cache, of which it has few.
+    """
+    if map == NULL:
+        prefetch_any(table, stride, D, rows, NULL, n)
+    else:
+        prefetch_any(table, stride, D, rows, map, n)
 
 
 # ---- single rows ----

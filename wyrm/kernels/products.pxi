@@ -1,38 +1,6 @@
 # Updates by gradients that were left as products (products_t): one pass over the rows, and no gradient is written.
 #
-# Plain: without clip, l1 or l2.  Rows are worked through in tiles like the bags in lookup.pxi.  While one is at work,
-# one that is wanted next is on its way into the cache.
-
-
-cdef enum:
-    LINE = 64 // sizeof(real_t)          # elements in a cache line
-
-
-cdef inlined fetch_row(const real_t* row, dim_t stride) noexcept nogil:
-    # A row and what lies beside it.
-    cdef dim_t d = 2 * LINE
-    vec_prefetch_write(row)
-    if stride > LINE:
-        vec_prefetch_write(row + LINE)
-    while d < stride:
-        vec_prefetch_write(row + d)
-        d += LINE
-    if stride % LINE and stride > LINE:
-        vec_prefetch_write(row + stride - 1)
-
-
-cdef inlined fetch_ahead(const real_t* value, dim_t stride, const products_t* p, dim_t first, dim_t end) noexcept nogil:
-    # Locals: the compiler must expect that a store changes *p.
-    cdef const row_t* ahead = p.ahead
-    cdef const row_t* map = p.map
-    cdef dim_t i
-    end = min(end, p.n_ahead)
-    if map == NULL:
-        for i in range(first, end):
-            fetch_row(value + ahead[i] * stride, stride)
-    else:
-        for i in range(first, end):
-            fetch_row(value + map[ahead[i]] * stride, stride)
+# Plain: without clip, l1 or l2.  Rows are worked through in tiles like the bags in lookup.pxi.
 
 
 cdef inline void bag_at(dim_t* first, dim_t* end, const products_t* p, dim_t j) noexcept nogil:
@@ -44,7 +12,7 @@ cdef inline void bag_at(dim_t* first, dim_t* end, const products_t* p, dim_t j) 
 
 cdef inlined product_tile(real_t* value, dim_t stride, dim_t D, const products_t* p, dim_t first, dim_t end,
                           const real_t* source, real_t scale, const vectors_t* c, dim_t at, dim_t vectors, dim_t part,
-                          bint weighted, bint own, bint adagrad) noexcept nogil:
+                          bint weighted, bint own, bint adagrad, bint large) noexcept nogil:
     # One bag: `vectors` vectors of columns from `at` on, and `part` columns more.
     cdef vec_t s[4]
     cdef vec_t w[4]
@@ -55,15 +23,10 @@ cdef inlined product_tile(real_t* value, dim_t stride, dim_t D, const products_t
     cdef const real_t* weights = p.weights
     cdef real_t* row
     cdef dim_t i, k
-    cdef const row_t* ahead = p.ahead
-    cdef const row_t* map = p.map
-    cdef dim_t n_ahead = p.n_ahead if at == 0 else 0
     for k in range(vectors):
         s[k] = vec_load(source + at + k * LANES)
     s_part = vec_load_part(source + at + vectors * LANES, part)
     for i in range(first, end):
-        if i < n_ahead:
-            fetch_row(value + (ahead[i] if map == NULL else map[ahead[i]]) * stride, stride)
         row = value + rows[i] * stride + at
         if weighted:
             x = vec_set1(weights[i])
@@ -79,7 +42,7 @@ cdef inlined product_tile(real_t* value, dim_t stride, dim_t D, const products_t
                 a[k] = vec_fma(g[k], g[k], vec_load(row + D + k * LANES))
                 vec_store(row + D + k * LANES, a[k])
                 least = vec_min(a[k], least) if k else a[k]
-            if ESTIMATES and c.large_eps:
+            if large:
                 for k in range(vectors):
                     vec_store(row + k * LANES, adagrad_estimate_large(w[k], a[k], g[k], c))
             elif ESTIMATES and often(not vec_any(vec_less(least, c.floor))):
@@ -101,13 +64,11 @@ cdef inlined product_tile(real_t* value, dim_t stride, dim_t D, const products_t
             vec_store_part(row, w_part, part)
 
 
-cdef inlined products_of(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h,
-                         bint weighted, bint own, bint adagrad) noexcept nogil:
-    cdef vectors_t c
+cdef inlined products_by(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h,
+                         const vectors_t* c, bint weighted, bint own, bint adagrad, bint large) noexcept nogil:
     cdef dim_t j, first, end, at, part = D % LANES
     cdef const real_t* source = p.source
     cdef real_t scale
-    load_settings(&c, h)
     for j in range(p.bags):
         bag_at(&first, &end, p, j)
         scale = 1 if adagrad else h.learning_rate
@@ -117,17 +78,28 @@ cdef inlined products_of(real_t* value, dim_t stride, dim_t D, const products_t*
             scale /= <real_t>(end - first)
         at = 0
         while at + 4 * LANES <= D:
-            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 4, 0, weighted, own, adagrad)
+            product_tile(value, stride, D, p, first, end, source, scale, c, at, 4, 0, weighted, own, adagrad, large)
             at += 4 * LANES
         if D - at >= 3 * LANES:
-            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 3, part, weighted, own, adagrad)
+            product_tile(value, stride, D, p, first, end, source, scale, c, at, 3, part, weighted, own, adagrad, large)
         elif D - at >= 2 * LANES:
-            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 2, part, weighted, own, adagrad)
+            product_tile(value, stride, D, p, first, end, source, scale, c, at, 2, part, weighted, own, adagrad, large)
         elif D - at >= LANES:
-            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 1, part, weighted, own, adagrad)
+            product_tile(value, stride, D, p, first, end, source, scale, c, at, 1, part, weighted, own, adagrad, large)
         elif part:
-            product_tile(value, stride, D, p, first, end, source, scale, &c, at, 0, part, weighted, own, adagrad)
+            product_tile(value, stride, D, p, first, end, source, scale, c, at, 0, part, weighted, own, adagrad, large)
         source += p.stride
+
+
+cdef inlined products_of(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h,
+                         bint weighted, bint own, bint adagrad) noexcept nogil:
+    # `large` is known outside of the loops: constants of both estimates don't fit into the registers.
+    cdef vectors_t c
+    load_settings(&c, h)
+    if adagrad and ESTIMATES and c.large_eps:
+        products_by(value, stride, D, p, h, &c, weighted, own, adagrad, True)
+    else:
+        products_by(value, stride, D, p, h, &c, weighted, own, adagrad, False)
 
 
 cdef inlined products_any(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h,
@@ -182,7 +154,6 @@ cdef inlined sgd_sources(real_t* value, dim_t stride, dim_t D, const products_t*
     cdef real_t factor
     for j in range(p.bags):
         bag_at(&first, &end, p, j)
-        fetch_ahead(value, stride, p, first, end)
         factor = rate / <real_t>(end - first) if p.mean and end > first else rate
         if D == 1:
             sgd_numbers(value, stride, p, first, end, factor * source[0])
@@ -217,7 +188,6 @@ cdef void sgd_products(real_t* value, dim_t stride, dim_t D, const products_t* p
         sgd_sources(value, stride, D, p, h.learning_rate, True)
     else:
         sgd_sources(value, stride, D, p, h.learning_rate, False)
-    fetch_ahead(value, stride, p, p.n, p.n_ahead)
 
 
 # Rows of one element and its sum of squares, LANES of them at a time.
@@ -241,7 +211,6 @@ cdef inlined adagrad_numbers(real_t* value, dim_t stride, const products_t* p, c
         while i < end:
             n = min(end - i, <dim_t> LANES)
             rows = p.rows + i
-            fetch_ahead(value, stride, p, i, i + n)
             if p.weights != NULL and n == LANES:
                 g = vec_mul(vec_set1(scale), vec_load(p.weights + i))
             if n < LANES:                # its last row stands for the missing ones
@@ -260,7 +229,13 @@ cdef inlined adagrad_numbers(real_t* value, dim_t stride, const products_t* p, c
 
 cdef void adagrad_products(real_t* value, dim_t stride, dim_t D, const products_t* p, const hyper_t* h) noexcept nogil:
     """As adagrad_rows, of distinct rows, each with its sums of squares behind it."""
-    if p.slopes != NULL:
+    if p.slopes != NULL and D == 8 and stride == 16:
+        products_any(value, 16, 8, p, h, True, True)
+    elif p.slopes != NULL and D == 16 and stride == 32:
+        products_any(value, 32, 16, p, h, True, True)
+    elif p.slopes != NULL and D == 32 and stride == 64:
+        products_any(value, 64, 32, p, h, True, True)
+    elif p.slopes != NULL:
         products_any(value, stride, D, p, h, True, True)
     elif D == 1 and stride == 2:
         adagrad_numbers(value, 2, p, h)
@@ -268,4 +243,3 @@ cdef void adagrad_products(real_t* value, dim_t stride, dim_t D, const products_
         adagrad_numbers(value, stride, p, h)
     else:
         products_any(value, stride, D, p, h, False, True)
-    fetch_ahead(value, stride, p, p.n, p.n_ahead)

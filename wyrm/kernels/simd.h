@@ -238,14 +238,14 @@ WYRM_INLINE void vec_prefetch(const void* p) {
 #endif
 }
 
-/* The same for a line that will be written (memory.h says why in assembly). */
-WYRM_INLINE void vec_prefetch_write(const void* p) {
-#if WYRM_NATIVE_VECTORS && defined(__x86_64__)
-    __asm__ volatile("prefetchw %0" : : "m"(*(const char*)p));
-#elif WYRM_NATIVE_VECTORS
-    __builtin_prefetch(p, 1, 3);
+/* The same into the second cache (memory.h says what for). */
+WYRM_INLINE void vec_prefetch_far(const void* p) {
+#if WYRM_NATIVE_VECTORS
+    __builtin_prefetch(p, 0, 2);
+#elif defined(_M_X64)
+    _mm_prefetch((const char*)p, _MM_HINT_T1);
 #else
-    vec_prefetch(p);
+    (void)p;
 #endif
 }
 

@@ -27,8 +27,7 @@ cdef extern from "simd.h" nogil:
     const real_t* real_hold(const real_t* p)             # p, kept as one pointer
     vec_t vec_set1(real_t x)
     vec_t vec_zero()
-    void vec_prefetch(const void* p)
-    void vec_prefetch_write(const void* p)
+    void vec_prefetch_far(const void* p)                 # into the second cache
 
     vec_t vec_load_lanes(const real_t* p, dim_t part)    # all lanes when part is 0
     void vec_put(real_t* p, vec_t v, bint add)           # store or add

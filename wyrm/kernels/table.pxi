@@ -90,9 +90,7 @@ ctypedef struct products_t:
     const real_t* weights        # [n], or NULL for all ones
     const real_t* source         # [bags, D], rows `stride` elements apart
     const real_t* slopes         # [bags], or NULL
-    const row_t* ahead           # [n_ahead] rows of the same table that are wanted next, to be fetched meanwhile ...
-    const row_t* map             # ... from row map[ahead[i]]; NULL: from row ahead[i]
-    dim_t n, bags, each, stride, n_ahead
+    dim_t n, bags, each, stride
     bint mean                    # divide the source by the bag's number of rows; not with slopes
 
 ctypedef struct merge_t:
@@ -211,7 +209,8 @@ ctypedef struct kernels_t:
     void (*field_aware_weights_back)(real_t* dw, const real_t* dy, entry_t* room, const bags_t* b, const fields_t* f,
                                      bint add) noexcept nogil
     # Start fetching table rows into the cache.
-    void (*prefetch)(const real_t* table, dim_t stride, dim_t D, const row_t* rows, dim_t n) noexcept nogil
+    void (*prefetch)(const real_t* table, dim_t stride, dim_t D, const row_t* rows, const row_t* map,
+                     dim_t n) noexcept nogil
     # Losses: value and d loss / d y_hat at once.
     loss_fn loss[N_LOSS]
     # Updates.  Lock-free: in a Hogwild run several threads race on value and state by design.

@@ -10,7 +10,7 @@ Threads of a Hogwild run race on rows and stamps; the clocks themselves are adva
 
 import numpy as np
 
-from libc.math cimport INFINITY, ceil, expm1, fmax, log, log1p, pow, sqrt
+from libc.math cimport INFINITY, ceil, expm1, fmax, log, log1p, pow, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 from wyrm.gradient cimport clear_gradient
 from wyrm.kernels.dispatch cimport kernels
@@ -76,7 +76,7 @@ cdef void hogwild_step(const target_t* target, const settings_t* settings) noexc
     clear_gradient(gradient)
 
 
-cdef void hogwild_step_products(const target_t* target, const settings_t* settings) noexcept nogil:
+cdef inline void hogwild_step_products(const target_t* target, const settings_t* settings) noexcept nogil:
     """hogwild_step without clip, l1 or l2, where gradients may have been left as products."""
     cdef gradient_t* gradient = target.gradient
     if gradient.products.n:
@@ -87,8 +87,23 @@ cdef void hogwild_step_products(const target_t* target, const settings_t* settin
         hogwild_step(target, settings)
 
 
+cdef void hogwild_step_adagrad(const target_t* target, const settings_t* settings) noexcept nogil:
+    """The same of Adagrad; a single number, such as a bias, is updated on the spot."""
+    cdef gradient_t* gradient = target.gradient
+    cdef float* value = target.storage.value
+    cdef float* accum = target.storage.state
+    cdef float g
+    if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
+        g = gradient.dense[0]
+        accum[0] += g * g
+        value[0] -= settings.hyper.learning_rate * g / (sqrtf(accum[0]) + settings.hyper.eps)
+        gradient.dense_touched = False
+        return
+    hogwild_step_products(target, settings)
+
+
 cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil:
-    """The same of SGD; a single number, such as a bias, is updated on the spot."""
+    """The same of SGD."""
     cdef gradient_t* gradient = target.gradient
     if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
         target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]

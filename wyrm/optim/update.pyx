@@ -20,7 +20,7 @@ from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport ParameterNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.optim.state cimport (
-    hogwild_step, hogwild_step_decay, hogwild_step_moments, hogwild_step_plain, hogwild_step_products,
+    hogwild_step, hogwild_step_adagrad, hogwild_step_decay, hogwild_step_moments, hogwild_step_plain,
     set_learning_rate,
 )
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_take
@@ -147,7 +147,7 @@ cdef class Optimizer:
         elif rule == "SGD" and not self.settings.hyper.clip:
             self.step_fn = hogwild_step_plain
         elif rule == "Adagrad" and not self.settings.hyper.clip:
-            self.step_fn = hogwild_step_products
+            self.step_fn = hogwild_step_adagrad
         else:
             self.step_fn = hogwild_step
         self.learning_rate = learning_rate
