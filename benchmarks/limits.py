@@ -3,9 +3,10 @@
 **The row limit.** Training on sparse rows reads each touched row, changes it and writes it back, with the state of its
 optimiser; the arithmetic between is small. So the limit is a loop in C (machine.h) that does this and nothing else: it
 goes over the very rows of the examples, in their order, in tables of the same size and layout, prefetches so far ahead
-as suits best, adds a number to every float and writes it. No gradient is computed, no example is read but its row
-numbers, and each row is visited once, where a model visits it twice: to compute with it, and to change it. Nothing that
-learns can be faster on the same rows, as long as it writes them all.
+and into that cache which suit best, adds a number to every float and writes it. No gradient is computed, no example is
+read but its row numbers, once, however many tables they reach, and each row is visited once, where a model visits it
+twice: to compute with it, and to change it. Nothing that learns can be faster on the same rows, as long as it writes
+them all.
 
 **The limit with the rule's arithmetic** also computes what the optimiser needs for every float; for Adagrad a square
 and a sum, a root and a division, exact, or estimated where that is faster. What lies between the two limits is what the
@@ -26,7 +27,8 @@ from timing import clock_for, seconds
 
 from wyrm.kernels.dispatch import available_instruction_sets, instruction_set
 
-AHEAD = (0, 8, 32, 64)  # rows to prefetch, of which the best counts
+# Rows to prefetch, and whether into the second cache and not the first; the best counts.
+FETCHES = ((0, False), (8, False), (32, False), (64, False), (64, True), (128, True))
 RULES = {"SGD": ("add",), "Adagrad": ("Adagrad", "Adagrad, estimated")}  # the ways to compute them
 STATE = {"SGD": 0, "Adagrad": 1}  # floats per weight
 
@@ -64,35 +66,37 @@ class RowLimit:
         self.machine = machine()
         self.n = min(map(len, accesses))
         self.tables = [self.machine.Table(access.n_rows, access.dim * (1 + STATE[rule])) for access in accesses]
-        ways = RULES[rule] if arithmetic else ("add",)
-        self.ways = [
-            [self.machine.Rows(table, access.rows, access.offsets, way) for table, access in zip(self.tables, accesses)]
-            for way in ways
-        ]
+        lists, self.ways = {}, []  # rows that find their way into several tables are one list, as in a feed
+        for way in RULES[rule] if arithmetic else ("add",):
+            self.ways.append([])
+            for table, access in zip(self.tables, accesses):
+                rows = lists.get(id(access.rows), access.rows)
+                lists[id(access.rows)] = self.machine.Rows(table, rows, access.offsets, way)
+                self.ways[-1].append(lists[id(access.rows)])
         self.best = None
 
     def run(self, n_threads=1):
         """Do all steps once, in the way and with the distance that proved best."""
         if self.best is None:
-            trials = [(way, ahead) for way in range(len(self.ways)) for ahead in AHEAD]
+            trials = [(way, *fetch) for way in range(len(self.ways)) for fetch in FETCHES]
             times = [
                 min(times) for times in zip(*([self.time(n_threads, *trial) for trial in trials] for _ in range(5)))
             ]
             self.best = trials[times.index(min(times))]
         return self.time(n_threads, *self.best)
 
-    def time(self, n_threads, way, ahead):
+    def time(self, n_threads, way, ahead, far):
         """Seconds of all steps, shared out between threads."""
         ends = np.linspace(0, self.n, n_threads + 1).astype(int).tolist()
         rows = self.ways[way]
         work = [
-            threading.Thread(target=self.machine.update, args=(rows, first, end, ahead, 1e-9))
+            threading.Thread(target=self.machine.update, args=(rows, first, end, ahead, 1e-9, far))
             for first, end in pairwise(ends)
         ]
         clock = clock_for(n_threads)
         start = clock()
         if n_threads == 1:
-            self.machine.update(rows, 0, self.n, ahead, 1e-9)
+            self.machine.update(rows, 0, self.n, ahead, 1e-9, far)
         else:
             for thread in work:
                 thread.start()

@@ -62,17 +62,23 @@ WYRM_INLINE void limit_row(float* row, ptrdiff_t D, int rule, vec_t g) {
     }
 }
 
+/* The cache line of p, into the second cache or the first. */
+WYRM_INLINE void limit_fetch(const void* p, int far) {
+    if (far) vec_prefetch_far(p);
+    else vec_prefetch(p);
+}
+
 /* Rows of one value and its sum: gathered into blocks, so that one root and one division serve all lanes, and the
  * first has been stored long before it is loaded as part of a vector. */
 WYRM_INLINE void limit_narrow_rows(float* table, ptrdiff_t stride, const int32_t* rows, ptrdiff_t n, ptrdiff_t ahead,
-                                   int rule, vec_t g) {
+                                   int far, int rule, vec_t g) {
     float value[BLOCK], sums[BLOCK], *row;
     ptrdiff_t j, size;
     vec_t w, sum;
     for (; n > 0; n -= size, rows += size) {
         size = n < BLOCK ? n : BLOCK;
         for (j = 0; j < size; j++) {
-            if (ahead) vec_prefetch(table + (ptrdiff_t)rows[j + ahead] * stride);
+            if (ahead) limit_fetch(table + (ptrdiff_t)rows[j + ahead] * stride, far);
             row = table + (ptrdiff_t)rows[j] * stride;
             value[j] = row[0];
             sums[j] = row[1];
@@ -95,43 +101,49 @@ WYRM_INLINE void limit_narrow_rows(float* table, ptrdiff_t stride, const int32_t
 
 /* Rows of a table [N, stride] named by a list; where D is 1, those of one step are distinct. */
 WYRM_INLINE void limit_rows_dim(float* table, ptrdiff_t stride, const int32_t* rows, ptrdiff_t n, ptrdiff_t ahead,
-                                ptrdiff_t D, int rule, float gradient) {
+                                int far, ptrdiff_t D, int rule, float gradient) {
     vec_t g = vec_set1(gradient);
     ptrdiff_t i, d;
     const char* next;
     if (D == 1 && rule != RULE_ADD) {
-        limit_narrow_rows(table, stride, rows, n, ahead, rule, g);
+        limit_narrow_rows(table, stride, rows, n, ahead, far, rule, g);
         return;
     }
     for (i = 0; i < n; i++) {
         if (ahead) {
             next = (const char*)(table + (ptrdiff_t)rows[i + ahead] * stride);
-            for (d = 0; d < stride * 4; d += 64) vec_prefetch(next + d);
+            for (d = 0; d < stride * 4; d += 64) limit_fetch(next + d, far);
         }
         limit_row(table + (ptrdiff_t)rows[i] * stride, D, rule, g);
     }
 }
 
 WYRM_INLINE void limit_rows_rule(float* table, ptrdiff_t stride, const int32_t* rows, ptrdiff_t n, ptrdiff_t ahead,
-                                 ptrdiff_t D, int rule, float gradient) {
+                                 int far, ptrdiff_t D, int rule, float gradient) {
     switch (D) {
-        case 1: limit_rows_dim(table, stride, rows, n, ahead, 1, rule, gradient); break;
-        case 2: limit_rows_dim(table, stride, rows, n, ahead, 2, rule, gradient); break;
-        case 4: limit_rows_dim(table, stride, rows, n, ahead, 4, rule, gradient); break;
-        case 8: limit_rows_dim(table, stride, rows, n, ahead, 8, rule, gradient); break;
-        case 16: limit_rows_dim(table, stride, rows, n, ahead, 16, rule, gradient); break;
-        case 32: limit_rows_dim(table, stride, rows, n, ahead, 32, rule, gradient); break;
-        case 64: limit_rows_dim(table, stride, rows, n, ahead, 64, rule, gradient); break;
-        default: limit_rows_dim(table, stride, rows, n, ahead, D, rule, gradient);
+        case 1: limit_rows_dim(table, stride, rows, n, ahead, far, 1, rule, gradient); break;
+        case 2: limit_rows_dim(table, stride, rows, n, ahead, far, 2, rule, gradient); break;
+        case 4: limit_rows_dim(table, stride, rows, n, ahead, far, 4, rule, gradient); break;
+        case 8: limit_rows_dim(table, stride, rows, n, ahead, far, 8, rule, gradient); break;
+        case 16: limit_rows_dim(table, stride, rows, n, ahead, far, 16, rule, gradient); break;
+        case 32: limit_rows_dim(table, stride, rows, n, ahead, far, 32, rule, gradient); break;
+        case 64: limit_rows_dim(table, stride, rows, n, ahead, far, 64, rule, gradient); break;
+        default: limit_rows_dim(table, stride, rows, n, ahead, far, D, rule, gradient);
     }
 }
 
+WYRM_INLINE void limit_rows_far(float* table, ptrdiff_t stride, const int32_t* rows, ptrdiff_t n, ptrdiff_t ahead,
+                                int far, ptrdiff_t D, int rule, float gradient) {
+    if (rule == RULE_ADD) limit_rows_rule(table, stride, rows, n, ahead, far, D, RULE_ADD, gradient);
+    else if (rule == RULE_ADAGRAD) limit_rows_rule(table, stride, rows, n, ahead, far, D, RULE_ADAGRAD, gradient);
+    else limit_rows_rule(table, stride, rows, n, ahead, far, D, RULE_ADAGRAD_ESTIMATED, gradient);
+}
+
 /* rows[0] to rows[n + ahead - 1] are readable. */
-static void limit_rows(float* table, ptrdiff_t stride, const int32_t* rows, ptrdiff_t n, ptrdiff_t ahead, ptrdiff_t D,
-                       int rule, float gradient) {
-    if (rule == RULE_ADD) limit_rows_rule(table, stride, rows, n, ahead, D, RULE_ADD, gradient);
-    else if (rule == RULE_ADAGRAD) limit_rows_rule(table, stride, rows, n, ahead, D, RULE_ADAGRAD, gradient);
-    else limit_rows_rule(table, stride, rows, n, ahead, D, RULE_ADAGRAD_ESTIMATED, gradient);
+static void limit_rows(float* table, ptrdiff_t stride, const int32_t* rows, ptrdiff_t n, ptrdiff_t ahead, int far,
+                       ptrdiff_t D, int rule, float gradient) {
+    if (far) limit_rows_far(table, stride, rows, n, ahead, 1, D, rule, gradient);
+    else limit_rows_far(table, stride, rows, n, ahead, 0, D, rule, gradient);
 }
 
 enum { TILE_ROWS = 4, TILE_VECTORS = 3, TILE_FLOPS = 2 * 12 * LANES };      /* flops for each k */

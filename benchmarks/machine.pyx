@@ -7,8 +7,8 @@ import numpy as np
 
 cdef extern from "machine.h" nogil:
     enum: LANES, TILE_FLOPS
-    void limit_rows(float* table, Py_ssize_t stride, const int32_t* rows, Py_ssize_t n, Py_ssize_t ahead, Py_ssize_t D,
-                    int rule, float gradient)
+    void limit_rows(float* table, Py_ssize_t stride, const int32_t* rows, Py_ssize_t n, Py_ssize_t ahead, int far,
+                    Py_ssize_t D, int rule, float gradient)
     float limit_multiply_add(Py_ssize_t n)
     void limit_tile(float* c, const float* a, const float* b, Py_ssize_t K, Py_ssize_t n)
 
@@ -42,7 +42,10 @@ cdef class Table:
 
 
 cdef class Rows:
-    """Rows(table, rows, offsets, rule): rows offsets[i] to offsets[i + 1] of the list belong to step i."""
+    """Rows(table, rows, offsets, rule): rows offsets[i] to offsets[i + 1] of the list belong to step i.
+
+    Other Rows in the place of `rows` share their list: a copy would be read beside it.
+    """
 
     cdef Table table
     cdef int32_t[::1] rows
@@ -51,20 +54,24 @@ cdef class Rows:
     cdef Py_ssize_t dim
 
     def __init__(self, Table table, rows, offsets, rule):
-        rows = np.ascontiguousarray(rows, dtype=np.int32).ravel()
+        cdef Rows other = rows if isinstance(rows, Rows) else None
+        rows = np.ascontiguousarray(rows if other is None else other.rows[:-MAX_AHEAD], dtype=np.int32).ravel()
         offsets = np.ascontiguousarray(offsets, dtype=np.intp)
         if rows.min() < 0 or rows.max() >= table.n_rows:
             raise ValueError("Rows: row out of range")
         if offsets.min() < 0 or offsets.max() > len(rows) or np.diff(offsets).min() < 0:
             raise ValueError("Rows: offsets out of order")
         # Looking ahead at the end begins anew.
-        self.rows = np.concatenate([rows, np.resize(rows, MAX_AHEAD)])
+        self.rows = np.concatenate([rows, np.resize(rows, MAX_AHEAD)]) if other is None else other.rows
         self.table, self.offsets, self.rule = table, offsets, RULES[rule]
         self.dim = table.width // (1 if rule == "add" else 2)
 
 
-def update(list accesses, Py_ssize_t first, Py_ssize_t end, Py_ssize_t ahead, float gradient=0):
-    """Steps first to end - 1: each changes its rows of every one of the accesses, `ahead` rows prefetched."""
+def update(list accesses, Py_ssize_t first, Py_ssize_t end, Py_ssize_t ahead, float gradient=0, bint far=False):
+    """Steps first to end - 1: each changes its rows of every one of the accesses, `ahead` rows prefetched.
+
+    They are fetched into the first cache or, with `far`, into the second.
+    """
     cdef Rows one
     cdef Py_ssize_t i, k, at
     cdef float* tables[4]
@@ -86,8 +93,8 @@ def update(list accesses, Py_ssize_t first, Py_ssize_t end, Py_ssize_t ahead, fl
         for i in range(first, end):
             for k in range(n):
                 at = offsets[k][i]
-                limit_rows(tables[k], strides[k], rows[k] + at, offsets[k][i + 1] - at, ahead, dims[k], rules[k],
-                           gradient)
+                limit_rows(tables[k], strides[k], rows[k] + at, offsets[k][i + 1] - at, ahead, far, dims[k],
+                           rules[k], gradient)
 
 
 def lanes():

@@ -17,8 +17,8 @@ def machine(request):
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 4, 8, 16, 17, 32, 64, 100])
 @pytest.mark.parametrize("way", ["add", "Adagrad", "Adagrad, estimated"])
-@pytest.mark.parametrize("ahead", [0, 8])
-def test_rows(machine, dim, way, ahead):
+@pytest.mark.parametrize("ahead, far", [(0, False), (8, False), (8, True)])
+def test_rows(machine, dim, way, ahead, far):
     """Ragged steps over two tables, against NumPy."""
     rng = np.random.default_rng(0)
     width = dim if way == "add" else 2 * dim
@@ -29,7 +29,7 @@ def test_rows(machine, dim, way, ahead):
         np.asarray(table.values)[:] = start
         lists.append(np.concatenate([rng.permutation(ROWS)[:n] for n in np.diff(offsets)]))
     accesses = [machine.Rows(table, rows, offsets, way) for table, rows in zip(tables, lists)]
-    machine.update(accesses, 0, STEPS, ahead, G)
+    machine.update(accesses, 0, STEPS, ahead, G, far)
     for table, rows in zip(tables, lists):
         expected = start.astype(np.float64)
         for row in rows:
@@ -52,11 +52,21 @@ def test_rows_that_are_not_there(machine):
         machine.update([machine.Rows(table, [1], [0, 1], "add")], 0, 2, 0)
 
 
+def test_tables_share_a_list(machine):
+    tables = [machine.Table(10, width) for width in (1, 4)]
+    one = machine.Rows(tables[0], [3, 5, 3], [0, 2, 3], "add")
+    machine.update([one, machine.Rows(tables[1], one, [0, 2, 3], "add")], 0, 2, 4, G)
+    for table in tables:
+        assert np.asarray(table.values)[:, 0].tolist() == [0, 0, 0, 2 * G, 0, G, 0, 0, 0, 0]
+    with pytest.raises(ValueError, match="row out of range"):
+        machine.Rows(machine.Table(4, 1), one, [0, 2, 3], "add")
+
+
 def test_threads_share_the_steps_out():
     rows = limits.random_rows(1_000, 101, 4)
     limit = limits.RowLimit([limits.Access(1_000, 3, rows)], "SGD")
-    limit.best = (0, 0)
-    limit.time(3, 0, 0)
+    limit.best = (0, 0, False)
+    limit.time(3, *limit.best)
     found = np.asarray(limit.tables[0].values)
     np.testing.assert_allclose(found[:, 0] / 1e-9, np.bincount(rows.ravel(), minlength=1_000), rtol=1e-5)
 
