@@ -4,9 +4,12 @@ import numpy as np
 from contests import data
 from limits import Access
 
+from wyrm.models.word2vec_graph import REUSE
+
 N_NEGATIVES = 5
 WINDOW = 5
 SAMPLE = 1e-4
+RECENT = 256  # draws among which windows choose their negatives
 
 
 class Vectors:
@@ -36,7 +39,11 @@ class Vectors:
         return lambda: self.model.train(self.text.path, epochs=1), self.text.n
 
     def accesses(self):
-        """Rows drawn as the model draws them: words left out by frequency, windows of 1 to 5, negatives by count."""
+        """Rows drawn as the model draws them.
+
+        Words are left out by frequency, windows reach 1 to 5, negatives are drawn by count, and each window chooses
+        among the draws that are recent.
+        """
         rng = np.random.default_rng(0)
         place = self.model.wv.key_to_index
         ids = np.array([place[word] for word in self.text.path.read_text().split() if word in place])
@@ -50,7 +57,9 @@ class Vectors:
         context = ids[np.clip(at, 0, len(ids) - 1)][inside]
         self.product_flops = 3 * 2 * len(context) * (1 + N_NEGATIVES) * self.dim
         share = counts**0.75
-        negatives = rng.choice(len(counts), (len(ids), N_NEGATIVES), p=share / share.sum())
+        first = np.arange(len(ids)) * N_NEGATIVES // REUSE
+        draws = rng.choice(len(counts), first[-1] + RECENT, p=share / share.sum())
+        negatives = draws[first[:, None] + rng.integers(RECENT, size=(len(ids), N_NEGATIVES))]
         outputs = np.concatenate([ids[:, None], negatives], axis=1)
         return [
             Access(len(counts), self.dim, context, np.concatenate([[0], np.cumsum(inside.sum(axis=1))])),
