@@ -6,7 +6,7 @@ needs; kernels, gradients and optimisers don't notice.
 """
 
 from libc.string cimport memset
-from wyrm.gradient cimport free_index
+from wyrm.gradient cimport free_index, lay_rows
 from wyrm.instructions.program cimport OK, OUT_OF_MEMORY
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 
@@ -83,14 +83,9 @@ cdef class Detours:
             rows = detour.leaf.rows
             for i in range(n):
                 detour.rows[i] = detour.map[rows[i]]
-            index.rows = detour.rows
             index.origin = detour.leaf
-            index.offsets = detour.leaf.offsets
-            index.n = detour.leaf.n
-            index.bags = detour.leaf.bags
-            index.high = detour.leaf.high
-            index.distinct = detour.leaf.distinct
-            index.version += 1
+            lay_rows(index, detour.rows, detour.leaf.offsets, detour.leaf.n, detour.leaf.bags, detour.leaf.high,
+                     detour.leaf.distinct)
         return OK
 
     cdef void close(self) noexcept nogil:

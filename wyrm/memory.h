@@ -54,16 +54,4 @@ static inline void wyrm_prefetch(const void *block, size_t bytes) {
     (void)bytes;
 #endif
 }
-/* The same into the second cache, for what is too much for the first or isn't needed at once: a core waits for places
- * where lines can arrive in the first one, of which it has few. */
-static inline void wyrm_prefetch_far(const void *block, size_t bytes) {
-#if defined(__GNUC__) || defined(__clang__)
-    const char *at = (const char *)((uintptr_t)block & ~(uintptr_t)63), *end = (const char *)block + bytes;
-    for (; at < end; at += 64) __builtin_prefetch(at, 0, 2);
-    __asm__ volatile(""); /* as above */
-#else
-    (void)block;
-    (void)bytes;
-#endif
-}
 #endif

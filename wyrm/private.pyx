@@ -114,13 +114,6 @@ cdef float* in_step(float* block, const copy_t* copy) noexcept:
     return block if -FARTHEST < rows < FARTHEST else NULL
 
 
-cdef inline void merge_part(float* shared, float* mine, float* base, dim_t n, float share) noexcept nogil:
-    cdef dim_t i
-    for i in range(n):
-        shared[i] += share * (mine[i] - base[i])
-        mine[i] = base[i] = shared[i]
-
-
 cdef void merge_tier(copy_t* copy, dim_t tier, float share) noexcept nogil:
     """Merge the rows of a tier, and count what they undo."""
     cdef merge_t merge
@@ -138,13 +131,13 @@ cdef void merge_all(copy_t* copy, float share) noexcept nogil:
     """Merge every row of a flat copy; those merged before have nothing left to add."""
     cdef dim_t r, at, stride = stride_of(copy)
     if share == 1:
-        kernels.merge_sums(copy.shared.value, copy.mine.value, copy.base, copy.n * stride)
+        kernels.merge_sums(copy.shared.value, copy.mine.value, copy.base, copy.n * stride, 1)
         return
     for r in range(copy.n):
         at = r * stride
-        merge_part(copy.shared.value + at, copy.mine.value + at, copy.base + at, copy.shared.cols, share)
+        kernels.merge_sums(copy.shared.value + at, copy.mine.value + at, copy.base + at, copy.shared.cols, share)
         at += copy.shared.cols
-        merge_part(copy.shared.value + at, copy.mine.value + at, copy.base + at, copy.width, 1)
+        kernels.merge_sums(copy.shared.value + at, copy.mine.value + at, copy.base + at, copy.width, 1)
 
 
 cdef inline dim_t tier_of(uint32_t touches, const uint32_t* least) noexcept nogil:

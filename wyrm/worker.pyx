@@ -123,11 +123,12 @@ cdef class Worker:
                 if copies:
                     stepped(self.copies)
                 hogwild_apply(&self.plan.plan)
-            since += n
-            if trains and not copies and status == OK and self.cursor.slides_on:
-                before = self.examples
-                status = self.slide_on(min(self.cursor.end - self.cursor.at, look - since))
-                since += self.examples - before
+            if status == OK:
+                since += n
+                if trains and not copies and self.cursor.slides_on:
+                    before = self.examples
+                    status = self.slide_on(min(self.cursor.end - self.cursor.at, look - since))
+                    since += self.examples - before
             if status != OK:
                 self.status = status
                 break

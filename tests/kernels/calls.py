@@ -141,7 +141,7 @@ class Kernels:
             "prefetch": (None, p, n, n, p, p, n),
             "loss": (None, p, p, p, p, n),
             "merge_rows": (None, p, p, real),
-            "merge_sums": (None, p, p, p, n),
+            "merge_sums": (None, p, p, p, n, real),
             "describe_rows": (None, POINTER(c_int32), POINTER(c_int32), POINTER(c_int), p, n),
             "unique_rows": (n, p, p, p, n, p, n),
         }
@@ -426,11 +426,11 @@ class Kernels:
             self.call("merge_rows", sums, ctypes.byref(made), share)
         return [*arrays, sums]
 
-    def merge_sums(self, shared, mine, base):
+    def merge_sums(self, shared, mine, base, share):
         """All three, as they are afterwards."""
         with Guarded() as guard:
             arrays = [guard(array, self.dtype) for array in (shared, mine, base)]
-            self.call("merge_sums", *arrays, arrays[0].size)
+            self.call("merge_sums", *arrays, arrays[0].size, share)
         return arrays
 
     def describe_rows(self, rows):

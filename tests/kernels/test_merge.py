@@ -54,10 +54,10 @@ def test_threads_that_hand_on_everything_add_up(k, n_threads, cols):
         np.testing.assert_array_equal(shared, total)
 
 
-@given(n=st.integers(0, 100), seed=st.integers(0, 2**32 - 1))
-def test_merge_sums(k, n, seed):
+@given(n=st.integers(0, 100), share=st.sampled_from([0.25, 0.5, 1.0]), seed=st.integers(0, 2**32 - 1))
+def test_merge_sums(k, n, share, seed):
     rng = np.random.default_rng(seed)
     shared, base = rng.integers(-99, 100, (2, n)).astype(k.dtype)
     step = rng.integers(-5, 6, n) * (np.arange(n) // 16 % 2)  # some lines are as they were
-    for array in k.merge_sums(shared, base + step, base):
-        np.testing.assert_array_equal(array, shared + step)
+    for array in k.merge_sums(shared, base + step, base, share):
+        np.testing.assert_array_equal(array, shared + share * step)

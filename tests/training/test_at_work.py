@@ -115,17 +115,23 @@ def test_what_a_callback_ends_is_training_and_not_the_epoch():
     assert 1 <= len(history.loss) == len(history.validation_loss) < 50
 
 
-@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
-def test_a_fit_after_one_that_broke_off_has_all_its_epochs(error):
-    machine = Machine()
-    trainer = wyrm.Trainer(machine.loss, SGD(0.01), n_threads=1)
+def after_two_epochs(error):
+    """A callback that raises an error then."""
 
     def stop(trainer):
         if len(trainer.history.loss) == 2:
             raise error
 
+    return stop
+
+
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_a_fit_after_one_that_broke_off_has_all_its_epochs(error):
+    machine = Machine()
+    trainer = wyrm.Trainer(machine.loss, SGD(0.01), n_threads=1)
+
     with pytest.raises(error):
-        trainer.fit(machine.feed(), epochs=3, callbacks=[stop])
+        trainer.fit(machine.feed(), epochs=3, callbacks=[after_two_epochs(error)])
     history = trainer.fit(machine.feed(), epochs=3)
     assert len(history.loss) == 3 and len(trainer.history.loss) == 5
     assert history.stopped is None and trainer.history.stopped is None
@@ -135,12 +141,8 @@ def test_an_interrupted_fit_that_is_saved_goes_on_where_it_was(tmp_path):
     machine = Machine()
     trainer = wyrm.Trainer(machine.loss, SGD(0.01), n_threads=1)
 
-    def stop(trainer):
-        if len(trainer.history.loss) == 2:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(machine.feed(), epochs=5, callbacks=[stop])
+        trainer.fit(machine.feed(), epochs=5, callbacks=[after_two_epochs(KeyboardInterrupt)])
     trainer.save(tmp_path / "run.ckpt")
     history = wyrm.Trainer.resume(tmp_path / "run.ckpt", machine.loss, SGD(0.01), 1).fit(machine.feed(), epochs=5)
     assert len(history.loss) == 5 and history.stopped is None

@@ -2,7 +2,6 @@ from wyrm.gradient cimport index_t, lay_rows
 from wyrm.instructions.lookup cimport fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.table cimport dim_t, row_t
-from wyrm.memory cimport wyrm_prefetch_far
 from wyrm.parameter cimport storage_t
 from wyrm.replica cimport Replica
 
@@ -27,17 +26,6 @@ cdef inline void fetch(Lookups lookups, const row_t* rows, dim_t n, bint trains)
     cdef dim_t i
     for i in range(lookups.n_tables):
         fetch_rows(lookups.tables[i], rows, n, trains)
-
-cdef inline void fetch_far(Lookups lookups, const row_t* rows, dim_t n) noexcept nogil:
-    """Start fetching many wide rows that are looked up after others, into the second cache."""
-    cdef dim_t i, k
-    cdef row_t row
-    cdef const storage_t* table
-    for k in range(lookups.n_tables):
-        table = lookups.tables[k]
-        for i in range(n):
-            row = rows[i] if table.map == NULL else table.map[rows[i]]
-            wyrm_prefetch_far(table.value + row * table.stride, table.stride * sizeof(float))
 
 cdef inline bint are_distinct(const row_t* rows, dim_t n) noexcept nogil:
     """Whether no row occurs twice; false too where that isn't known, as looking would take too long."""

@@ -32,13 +32,12 @@ ctypedef struct choices_t:
     const sampler_t* sampler
     const float* ones_first      # the targets: 1 for the centre, 0 for negatives
     paths_t paths
-    dim_t n_recent               # draws among which negatives are chosen
-    double pace                  # draws by place; 0: negatives are drawn for each window
+    dim_t n_recent               # draws among which negatives are chosen, a power of 2; 0: those are of each window
+    double pace                  # draws by place
 
 ctypedef struct recent_t:
-    # The last draws of a sequence that goes on from place to place: number k is in rows[k % size].
-    row_t* rows                  # [size]
-    dim_t size                   # a power of 2
+    # The last draws of a sequence that goes on from place to place: number k is in rows[k % n_recent].
+    row_t* rows                  # [n_recent]
     dim_t n                      # draws so far
     uint64_t stream              # of their random numbers
 

@@ -5,7 +5,7 @@ A step is prepared while the one before it is trained on, and the rows it will l
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset
-from wyrm.feeds.lookups cimport are_distinct, fetch_far, lay_bags
+from wyrm.feeds.lookups cimport are_distinct, fetch, lay_bags
 from wyrm.feeds.sampling cimport draw, fetch_draws, next_drawable, next_random, random_at
 from wyrm.feeds.tokens cimport CHUNK
 from wyrm.memory cimport wyrm_alloc, wyrm_free
@@ -49,9 +49,8 @@ cdef class WindowCursor(Cursor):
         self.chunk.ends = <dim_t*> wyrm_alloc((CHUNK + 1) * sizeof(dim_t))
         if not enough or self.chunk.kept == NULL or self.chunk.offsets == NULL or self.chunk.ends == NULL:
             raise MemoryError("no memory for a cursor")
-        if self.choices.pace > 0:
-            self.recent.size = self.choices.n_recent
-            self.recent.rows = <row_t*> wyrm_alloc(self.recent.size * sizeof(row_t))
+        if self.choices.n_recent:
+            self.recent.rows = <row_t*> wyrm_alloc(self.choices.n_recent * sizeof(row_t))
             self.recent.stream = random_at(self.feed.stream, DRAWS)
             if self.recent.rows == NULL:
                 raise MemoryError("no memory for a cursor")
@@ -77,8 +76,8 @@ cdef class WindowCursor(Cursor):
         self.n_pairs += step.n_pairs
         step = self.steps + 1 - self.current
         self.ready = self.prepare(step)
-        if self.ready and self.choices.has_output and self.recent.size == 0:
-            fetch_far(self.output, step.output, step.n_output)
+        if self.ready and self.choices.has_output and self.choices.n_recent == 0:
+            fetch(self.output, step.output, step.n_output, self.replica.trains)
             if self.centre < self.chunk.n_centres:
                 state = random_at(self.feed.stream, self.chunk.begin + self.chunk.offsets[self.centre])
                 fetch_draws(self.choices.sampler, state, self.choices.n_negatives)
@@ -165,7 +164,7 @@ cdef class WindowCursor(Cursor):
         # A neighbour is new when the windows reach it; the others have been looked up before.
         i = min(at + chunk.window + 1, chunk.n_kept)
         if i > self.fetched:
-            fetch_far(self.context, chunk.kept + self.fetched, i - self.fetched)
+            fetch(self.context, chunk.kept + self.fetched, i - self.fetched, self.replica.trains)
             self.fetched = i
         step.centre = centre
         step.n_context += m
@@ -183,7 +182,7 @@ cdef class WindowCursor(Cursor):
             step.n_context = step.n_output = step.n_targets = m * each
             step.bags[1] = <row_t> step.n_context
         else:
-            if self.recent.size:
+            if self.choices.n_recent:
                 self.choose_negatives(step.output + step.n_output, centre, each, place)
             else:
                 self.draw_negatives(step.output + step.n_output, centre, each, &state)
@@ -206,10 +205,10 @@ cdef class WindowCursor(Cursor):
         cdef uint64_t step = at >> 32 | 1        # odd: it comes by all of them
         cdef dim_t i
         self.draw_until(place)
-        fetch_far(self.output, &centre, 1)
+        fetch(self.output, &centre, 1, self.replica.trains)
         output[0] = centre
         for i in range(1, n):
-            output[i] = self.recent.rows[at & <uint64_t> (self.recent.size - 1)]
+            output[i] = self.recent.rows[at & <uint64_t> (self.choices.n_recent - 1)]
             if output[i] == centre:
                 output[i] = self.draw_other(centre, &state)
             at += step
@@ -227,17 +226,17 @@ cdef class WindowCursor(Cursor):
     cdef void draw_until(self, dim_t place) noexcept nogil:
         """Bring the recent draws to a place; draw number k is the same whoever comes to it."""
         cdef recent_t* recent = &self.recent
-        cdef dim_t end = <dim_t> (place * self.choices.pace) + recent.size
+        cdef dim_t size = self.choices.n_recent, end = <dim_t> (place * self.choices.pace) + size
         cdef uint64_t state
         cdef row_t* row
-        if not end - recent.size <= recent.n <= end:
-            recent.n = end - recent.size
+        if not end - size <= recent.n <= end:
+            recent.n = end - size
         while recent.n < end:
             fetch_draws(self.choices.sampler, random_at(recent.stream, recent.n + DRAWN_AHEAD), 1)
             state = random_at(recent.stream, recent.n)
-            row = recent.rows + (recent.n & (recent.size - 1))
+            row = recent.rows + (recent.n & (size - 1))
             row[0] = draw(self.choices.sampler, &state)
-            fetch_far(self.output, row, 1)
+            fetch(self.output, row, 1, self.replica.trains)
             recent.n += 1
 
     # --- The stream ----------------------------------------------------------------------------------------------

@@ -35,10 +35,7 @@ cdef inlined prefetch_any(const real_t* table, dim_t stride, dim_t D, const row_
 
 cdef void prefetch(const real_t* table, dim_t stride, dim_t D, const row_t* rows, const row_t* map,
                    dim_t n) noexcept nogil:
-    """Start fetching table[rows[i]] or, with a map, table[map[rows[i]]], D elements each, into the second cache.
-
-    A core waits for places where lines can arrive in its first cache, of which it has few.
-    """
+    """Start fetching table[rows[i]] or, with a map, table[map[rows[i]]], D elements each, into the second cache."""
     if map == NULL:
         prefetch_any(table, stride, D, rows, NULL, n)
     else:

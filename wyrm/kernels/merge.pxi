@@ -109,27 +109,20 @@ cdef void merge_rows(real_t* sums, const merge_t* m, real_t share) noexcept nogi
         merge_wide(sums, m, share, m.cols, m.width)
 
 
-cdef inline void merge_part(real_t* shared, real_t* mine, real_t* base, dim_t n) noexcept nogil:
-    cdef dim_t i
-    for i in range(n):
-        shared[i] += mine[i] - base[i]
-        mine[i] = base[i] = shared[i]
-
-
-cdef void merge_sums(real_t* shared, real_t* mine, real_t* base, dim_t n) noexcept nogil:
-    """shared += mine - base;  mine = base = shared
+cdef void merge_sums(real_t* shared, real_t* mine, real_t* base, dim_t n, real_t share) noexcept nogil:
+    """shared += share (mine - base);  mine = base = shared
 
     Writes no cache line of shared values that this thread didn't change.  Lock-free: races by design.
     """
     cdef vec_t s[MERGED]
-    cdef vec_t m, b
+    cdef vec_t m, b, part = vec_set1(share)
     cdef ivec_t same
     cdef dim_t i = 0, k
     while i + MERGED <= n:
         same = vec_first(LANES)
         for k in range(MERGED // LANES):
             m, b = vec_load(mine + i + k * LANES), vec_load(base + i + k * LANES)
-            s[k] = vec_add(vec_load(shared + i + k * LANES), vec_sub(m, b))
+            s[k] = vec_fma(part, vec_sub(m, b), vec_load(shared + i + k * LANES))
             same = ivec_and(same, vec_equal(m, b))
         if vec_any(ivec_andnot(vec_first(LANES), same)):
             for k in range(MERGED // LANES):
@@ -138,4 +131,7 @@ cdef void merge_sums(real_t* shared, real_t* mine, real_t* base, dim_t n) noexce
             vec_store(mine + i + k * LANES, s[k])
             vec_store(base + i + k * LANES, s[k])
         i += MERGED
-    merge_part(shared + i, mine + i, base + i, n - i)
+    while i < n:
+        shared[i] += share * (mine[i] - base[i])
+        mine[i] = base[i] = shared[i]
+        i += 1

@@ -238,7 +238,7 @@ WYRM_INLINE void vec_prefetch(const void* p) {
 #endif
 }
 
-/* The same into the second cache (memory.h says what for). */
+/* The same into the second cache: a core waits for places where lines can arrive in the first, of which it has few. */
 WYRM_INLINE void vec_prefetch_far(const void* p) {
 #if WYRM_NATIVE_VECTORS
     __builtin_prefetch(p, 0, 2);

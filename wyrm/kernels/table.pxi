@@ -228,7 +228,7 @@ ctypedef struct kernels_t:
     void (*catch_up_moments)(const update_t* u, const moment_clock_t* clock, int64_t now) noexcept nogil
     # What one thread changed in its copies goes into the shared rows, and what others changed into the copies.
     void (*merge_rows)(real_t* sums, const merge_t* m, real_t share) noexcept nogil
-    void (*merge_sums)(real_t* shared, real_t* mine, real_t* base, dim_t n) noexcept nogil
+    void (*merge_sums)(real_t* shared, real_t* mine, real_t* base, dim_t n, real_t share) noexcept nogil
     # Index lists.
     void (*describe_rows)(row_t* low, row_t* high, bint* increasing, const row_t* rows, dim_t n) noexcept nogil
     dim_t (*unique_rows)(row_t* unique, row_t* slots, row_t* buckets, dim_t n_buckets,

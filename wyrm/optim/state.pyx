@@ -87,13 +87,18 @@ cdef inline void hogwild_step_products(const target_t* target, const settings_t*
         hogwild_step(target, settings)
 
 
+cdef inline bint is_number(const gradient_t* gradient) noexcept nogil:
+    """Whether it is that of a single number, such as a bias, used whole."""
+    return gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0
+
+
 cdef void hogwild_step_adagrad(const target_t* target, const settings_t* settings) noexcept nogil:
-    """The same of Adagrad; a single number, such as a bias, is updated on the spot."""
+    """The same of Adagrad; a single number is updated on the spot."""
     cdef gradient_t* gradient = target.gradient
     cdef float* value = target.storage.value
     cdef float* accum = target.storage.state
     cdef float g
-    if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
+    if is_number(gradient):
         g = gradient.dense[0]
         accum[0] += g * g
         value[0] -= settings.hyper.learning_rate * g / (sqrtf(accum[0]) + settings.hyper.eps)
@@ -105,7 +110,7 @@ cdef void hogwild_step_adagrad(const target_t* target, const settings_t* setting
 cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil:
     """The same of SGD."""
     cdef gradient_t* gradient = target.gradient
-    if gradient.dense_touched and gradient.rows * gradient.cols == 1 and gradient.n == 0:
+    if is_number(gradient):
         target.storage.value[0] -= settings.hyper.learning_rate * gradient.dense[0]
         gradient.dense_touched = False
         return
