@@ -62,6 +62,10 @@ cdef class Worker:
     cdef int predict(self, dim_t n) noexcept nogil
 
 
+cdef inline bint is_number(const slot_t* slot) noexcept nogil:
+    return slot.rows == 1 and slot.cols == 1
+
+
 cdef inline int gradients_of(Worker self, dim_t n, dim_t batch) noexcept nogil:
     """Loss of n examples and, to train, their gradients, as a part of a batch; a status."""
     cdef tape_t* tape = &self.replica.tape
@@ -71,7 +75,7 @@ cdef inline int gradients_of(Worker self, dim_t n, dim_t batch) noexcept nogil:
     cdef int status = tape_forward(tape)
     if status != OK:
         return status
-    if batch == 1 and root.rows == 1 and root.cols == 1:     # the shortest steps
+    if batch == 1 and is_number(root):             # the shortest steps
         loss = root.value[0]
     else:
         loss = tape_loss(tape)

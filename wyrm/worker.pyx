@@ -6,15 +6,15 @@ storage of the parameters, where they race by design, and in the counters of con
 
 import numpy as np
 
-from wyrm.feeds.base cimport slide
+from wyrm.feeds.base cimport slide, slide_t
 from wyrm.gradient cimport ANY, NONE, OF_DISTINCT_ROWS, clear_gradient
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.optim.state cimport hogwild_step_adagrad, hogwild_step_plain, set_learning_rate
-from wyrm.optim.update cimport hogwild_apply
+from wyrm.optim.update cimport hogwild_apply, plan_t
 from wyrm.parameter cimport storage_t
 from wyrm.private cimport follow, stepped
 from wyrm.sync cimport wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_store
-from wyrm.tape cimport tape_forward
+from wyrm.tape cimport tape_backward, tape_forward, tape_t
 
 cdef enum:
     # Examples between two looks at the learning rate, and two reports of progress.
@@ -125,7 +125,7 @@ cdef class Worker:
                 hogwild_apply(&self.plan.plan)
             if status == OK:
                 since += n
-                if trains and not copies and self.cursor.slides_on:
+                if trains and not copies and self.cursor.slides_on and is_number(self.replica.tape.root):
                     before = self.examples
                     status = self.slide_on(min(self.cursor.end - self.cursor.at, look - since))
                     since += self.examples - before
@@ -145,17 +145,36 @@ cdef class Worker:
         return False
 
     cdef int slide_on(self, dim_t n) noexcept nogil:
-        """Train on the next n examples, one by one; a status."""
-        cdef dim_t _
+        """Train on the next n examples, one by one; a status.
+
+        The shortest steps take 50 ns, so what needn't be done in each waits for the last: a loss that isn't finite
+        leaves a sum that isn't.
+        """
+        cdef tape_t* tape = &self.replica.tape
+        cdef slot_t* root = tape.root
+        cdef plan_t* plan = &self.plan.plan
+        cdef const int* stop = &self.control.control.stop
+        cdef const slide_t* slides = self.cursor.slides
+        cdef dim_t n_slides = self.cursor.n_slides
+        cdef dim_t first = self.cursor.at, at = first
+        cdef double loss = self.loss
         cdef int status = OK
-        for _ in range(n):
-            if wyrm_load(&self.control.control.stop):
-                break
-            slide(self.cursor)
-            status = gradients_of(self, 1, 1)
+        while at < first + n and not wyrm_load(stop):
+            slide(slides, n_slides, at)
+            at += 1
+            status = tape_forward(tape)
             if status != OK:
                 break
-            hogwild_apply(&self.plan.plan)
+            loss += root.value[0]
+            status = tape_backward(tape, 1)
+            if status != OK:
+                break
+            hogwild_apply(plan)
+        self.cursor.at, self.cursor.first = at, at - 1
+        if loss - loss != 0:
+            return NOT_FINITE
+        self.loss = loss
+        self.examples += at - first - (status != OK)
         return status
 
     cdef void sync(self, dim_t n) noexcept nogil:

@@ -319,12 +319,12 @@ cdef class ArrayCursor(Cursor):
                 self.fetch_examples(self.at)
             if self.looks_ahead:
                 self.fetch_tables(self.at + 1)
+            self.first = self.at
+            self.at += 1
             if self.laid:
-                slide(self)
+                slide(self.slides, self.n_slides, self.first)
             else:
-                self.first = self.at
-                point(self, self.example(self.at))
-                self.at += 1
+                point(self, self.example(self.first))
                 self.laid = self.slidable and self.order == NULL
             self.slides_on = self.laid and not self.looks_ahead
             return 1

@@ -50,17 +50,12 @@ cdef class Feed:
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)
     cdef object finish(self)
 
-cdef inline void slide(Cursor self) noexcept nogil:
-    """Lay the next example into the leaves, which hold a single one of the same feed."""
-    cdef const slide_t* slide = self.slides
-    cdef const slide_t* last = slide + self.n_slides
-    cdef dim_t at = self.at
-    while slide != last:
-        slide.leaf[0] = slide.data + at * slide.bytes
-        slide.version[0] += 1
-        slide += 1
-    self.first = at
-    self.at = at + 1
+cdef inline void slide(const slide_t* slides, dim_t n, dim_t at) noexcept nogil:
+    """Lay the example at a place into n leaves, which hold a single one of the same feed."""
+    cdef dim_t k
+    for k in range(n):
+        slides[k].leaf[0] = slides[k].data + at * slides[k].bytes
+        slides[k].version[0] += 1
 
 cdef inline dim_t example_at(Feed feed, dim_t place) noexcept nogil:
     """The example at a place of the epoch."""
