@@ -112,7 +112,15 @@ class VectorFiles(VectorTable):
         numbers = np.arange(len(keys), 0, -1)
         if counts is not None:
             numbers = np.array([counts.get(key, 0) for key in keys], np.int64)
-        return cls._of(keys, index, vectors.astype(datatype, copy=False), {"count": numbers})
+        with np.errstate(over="ignore"):
+            converted = vectors.astype(datatype, copy=False)
+        if converted.itemsize < vectors.itemsize and not np.isfinite(converted).all():
+            row = int(np.argmin(np.isfinite(converted).all(axis=1)))
+            raise ValueError(
+                f"{name_of(fname)}: expected numbers that fit into {converted.dtype}, found larger ones in the vector "
+                f"of {keys[row]!r}; leave out datatype="
+            )
+        return cls._of(keys, index, converted, {"count": numbers})
 
     def intersect_word2vec_format(
         self,
@@ -128,7 +136,7 @@ class VectorFiles(VectorTable):
         ----------
         fname, binary, encoding, unicode_errors : as for `load_word2vec_format`
         lockf : float, default=1.0
-            Of gensim, where 0 keeps them from learning; refused here, but for 1.
+            What these keys get in `vectors_lockf`: 0 keeps their vectors from learning.
 
         Returns
         -------
@@ -151,14 +159,17 @@ class VectorFiles(VectorTable):
         >>> wv.intersect_word2vec_format(path), wv.vectors.tolist()
         (1, [[1.0, 2.0], [5.0, 6.0]])
         """
-        if lockf != 1:
-            raise NotImplementedError(f"lockf: expected 1, got {lockf}; all vectors are trained alike")
+        factors = np.full(len(self), 1, np.float32)
+        factors[:] = self.vectors_lockf
         found = type(self).load_word2vec_format(
             fname, binary=binary, encoding=encoding, unicode_errors=unicode_errors, datatype=self.vectors.dtype
         )
         if found.vector_size != self.vector_size:
             raise ValueError(f"{fname}: expected vectors of {self.vector_size} numbers, found {found.vector_size}")
         shared = [key for key in found.index_to_key if key in self.key_to_index]
+        factors[[self.key_to_index[key] for key in shared]] = lockf
+        if (factors != self.vectors_lockf).any():
+            self.vectors_lockf = factors
         self.add_vectors(shared, found[shared] if shared else (), replace=True)
         return len(shared)
 
@@ -277,6 +288,8 @@ class VectorFiles(VectorTable):
         arrays = {"vectors": self.vectors, "keys": texts, "key_ends": ends}
         if others:
             arrays["number_keys"] = np.array([i for i, _ in others], np.int64)
+        if (self.vectors_lockf != 1).any():
+            arrays["vectors_lockf"] = self.vectors_lockf
         objects = {}
         for name, values in self.expandos.items():
             if values.dtype == object:
@@ -296,7 +309,9 @@ class VectorFiles(VectorTable):
                 attributes[name] = np.array([*config["objects"][name], None], object)[:-1]
             else:
                 attributes[name] = arrays[f"attribute.{name}"]
-        return cls.from_arrays(keys, arrays["vectors"], **attributes)
+        wv = cls.from_arrays(keys, arrays["vectors"], **attributes)
+        wv.vectors_lockf = arrays.get("vectors_lockf", wv.vectors_lockf)
+        return wv
 
 
 def _literal(key: Any) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from wyrm.models.gensim_names import OF_VECTORS, Renamed
+
 KEY_TYPES = (str, int, np.integer)
 
 
@@ -33,9 +35,10 @@ def descending(values: np.ndarray) -> np.ndarray:
     return len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
 
 
-class VectorTable:
+class VectorTable(Renamed):
     """Keys, a matrix with a row for each, and further attributes of keys."""
 
+    _instead = OF_VECTORS
     index_to_key: list[Any]
     key_to_index: dict[Any, int]
     norms: np.ndarray | None
@@ -55,6 +58,7 @@ class VectorTable:
         self.key_to_index = {}
         self.expandos = {}
         self.computed: dict[str, Callable[[int], Any]] = {}  # further attributes of rows, made when they are asked for
+        self._lockf = np.ones(1, np.float32)
         self._room = np.empty((count, vector_size), dtype)
         self.vectors = self._room[:0]
         self.mapfile_path = mapfile_path
@@ -122,15 +126,21 @@ class VectorTable:
 
     @property
     def vectors_lockf(self) -> np.ndarray:
-        """ndarray of float32, shape (1,): 1, as all vectors learn alike; gensim can keep some from learning."""
-        factors = np.ones(1, np.float32)
-        factors.flags.writeable = False
-        return factors
+        """ndarray of float32, shape (1,) or (n_keys,): factors of the learning rate of all vectors, or of each.
+
+        `Word2Vec.train` heeds them; vectors with a factor of 0 stay as they are. By default there is a single 1.
+        """
+        return self._lockf
 
     @vectors_lockf.setter
     def vectors_lockf(self, factors: ArrayLike) -> None:
-        if (np.asarray(factors) != 1).any():
-            raise NotImplementedError("vectors_lockf: expected ones; all vectors are trained alike")
+        array = np.asarray(factors, np.float32)
+        if array.ndim != 1 or not len(array) or not np.isfinite(array).all() or (array < 0).any():
+            raise ValueError(
+                f"vectors_lockf: expected finite numbers >= 0, one or one for each key, got {array.dtype} of shape "
+                f"{array.shape}"
+            )
+        self._lockf = array
 
     def __len__(self) -> int:
         return len(self.index_to_key)
@@ -366,6 +376,14 @@ class VectorTable:
                 grown[:n] = values[:n]
                 self.expandos[name] = grown
 
+    def _inherit(self, other: VectorTable) -> None:
+        """Take over the attributes and factors of another, whose keys are the first of these; those there are stay."""
+        other.allocate_vecattrs()
+        self.expandos = {name: values.copy() for name, values in other.expandos.items()} | self.expandos
+        self.allocate_vecattrs()
+        new = len(self) - len(other) if len(other.vectors_lockf) == len(other) else 0
+        self._lockf = np.concatenate([other.vectors_lockf, np.ones(new, np.float32)])
+
     def set_vecattr(self, key: Hashable, attr: str, val: Any) -> None:
         """Set an attribute of a key, such as its count; the first value set decides the type for all keys."""
         index = self.get_index(key)
@@ -404,6 +422,8 @@ class VectorTable:
         self.index_to_key = [self.index_to_key[i] for i in order]
         self.key_to_index = {key: i for i, key in enumerate(self.index_to_key)}
         self.expandos = {name: values[order] for name, values in self.expandos.items()}
+        if len(self._lockf) == len(order):
+            self._lockf = self._lockf[order]
         self.computed = {}
         if len(self._vectors):
             self.vectors = self._vectors[order]

@@ -17,7 +17,7 @@ from wyrm.models.word2vec_callbacks import ForGensim, Recorder, adapted
 from wyrm.models.word2vec_files import Word2VecFiles
 from wyrm.models.word2vec_graph import WindowGraph
 from wyrm.models.word2vec_queries import Word2VecQueries
-from wyrm.models.word2vec_vocabulary import Word2VecVocabulary, given
+from wyrm.models.word2vec_vocabulary import VocabularyError, Word2VecVocabulary, given
 from wyrm.optim import SGD, LinearDecay
 from wyrm.text.corpus import Counts
 from wyrm.text.stream import TextTokens
@@ -316,6 +316,11 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         self._check()
         epochs = self.epochs if epochs is None else epochs
         graph = self._live_graph()
+        if len(self.wv) < 2:
+            raise VocabularyError(
+                f"Word2Vec: expected two different tokens or more to train on, there are {self.wv.index_to_key}"
+            )
+        graph.tables.vectors.gradient_factors = self._row_factors()
         if self.hs and self.negative:
             logger.warning(
                 "Both hierarchical softmax and negative sampling are activated. This is probably a mistake: set hs=0 "
@@ -409,6 +414,16 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
                 raise TypeError(f"Word2Vec: expected an integer as {name}, got {value!r}")
             if value < least:
                 raise ValueError(f"Word2Vec: expected {name} >= {least}, got {value}")
+        for name in ("alpha", "min_alpha", "sample", "ns_exponent"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, int | float | np.integer | np.floating):
+                raise TypeError(f"Word2Vec: expected a number as {name}, got {number!r}")
+            expected = "a finite ns_exponent" if name == "ns_exponent" else f"a finite {name} >= 0"
+            if not np.isfinite(number) or (number < 0 and name != "ns_exponent"):
+                raise ValueError(f"Word2Vec: expected {expected}, got {number}")
+        for name in ("sg", "hs", "cbow_mean"):
+            if getattr(self, name) not in (0, 1):
+                raise ValueError(f"Word2Vec: expected 0 or 1 as {name}, got {getattr(self, name)!r}")
         if self.workers is not None:
             checked_count("Word2Vec: workers", self.workers)
         if not self.hs and not self.negative:

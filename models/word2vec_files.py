@@ -154,6 +154,9 @@ class Word2VecFiles:
             vocabulary = Vocabulary(wv.index_to_key, np.array(counts, dtype=np.int64))
             vocabulary.min_count = made.effective_min_count
             made._use(vocabulary, Tables(HogwildParameter(wv.vectors), HogwildParameter(model.syn1neg)))
+            factors = getattr(wv, "vectors_lockf", np.ones(1))
+            # gensim begins again where there are fewer than vectors.
+            made.wv.vectors_lockf = factors if len(factors) == 1 else np.resize(factors, len(made.wv))
         return made
 
     def _to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -183,6 +186,7 @@ class Word2VecFiles:
             names = {"output": model.negative, "inner": model.hs}
             tables = {name: HogwildParameter(arrays[name]) for name, wanted in names.items() if wanted}
             model._use(vocabulary, Tables(HogwildParameter(wv.vectors), **tables))
+            model.wv._inherit(wv)
         return model
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, np.ndarray], Rule | None]:

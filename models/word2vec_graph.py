@@ -132,8 +132,8 @@ class WindowGraph:
         frequency = self.counts / max(1, self.counts.sum())
         if self.sample:
             frequency = frequency * (keep_thresholds(self.counts, self._threshold()) / 0xFFFFFFFF)
-        often = frequency.max() / frequency.sum()
-        return int(np.clip(1 / (often * (1 + self.window)), 1, MOST_CENTRES))
+        often = frequency.max() * (1 + self.window)
+        return int(np.clip(frequency.sum() / often, 1, MOST_CENTRES)) if often else 1
 
     def _threshold(self) -> float:
         """The frequency from which tokens are left out."""

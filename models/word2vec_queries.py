@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wyrm.history import History
+from wyrm.models.gensim_names import OF_MODELS, OF_VECTORS, Renamed
 from wyrm.models.keyed_vectors import KeyedVectors
 from wyrm.models.word2vec_graph import WindowGraph
 from wyrm.parameter import HogwildParameter
@@ -17,9 +18,14 @@ from wyrm.parameter import HogwildParameter
 logger = logging.getLogger("wyrm.models.word2vec")
 
 
-class Word2VecQueries:
+class Word2VecQueries(Renamed):
     """The tables that predict tokens, and what they predict."""
 
+    _instead = (
+        {name: f"wv.{name}" for name in dir(KeyedVectors) if not name.startswith("_")}
+        | {name: f"wv.{instead}" for name, instead in OF_VECTORS.items()}
+        | OF_MODELS
+    )
     wv: KeyedVectors
     history: History
     running_training_loss: float

@@ -200,11 +200,18 @@ class Word2VecVocabulary:
         report = _report(chosen, len(counted.counts), sample)
         if dry_run:
             return report
+        if self.hs and len(vocabulary) == 1:
+            raise VocabularyError(
+                f"Word2Vec: expected two different tokens or more for a hierarchical softmax, found {vocabulary.keys}"
+            )
         self.min_count, self.sample, self._counted = least, sample, None
         self._check()
         self.corpus_count, self.corpus_total_words = counted.n_sentences, counted.n_tokens
         self.effective_min_count = vocabulary.min_count
-        self._use(vocabulary, self._tables(len(vocabulary), 0 if old is None or not update else len(old)))
+        known, before = len(old) if old is not None and update else 0, self.wv
+        self._use(vocabulary, self._tables(len(vocabulary), known))
+        if known:
+            self.wv._inherit(before)
         return report
 
     def init_weights(self) -> None:
@@ -313,12 +320,23 @@ class Word2VecVocabulary:
         if self.wv.vectors.__array_interface__ != live.__array_interface__:
             if self.wv.index_to_key != self._vocabulary.keys or self.wv.vectors.shape != live.shape:
                 raise VocabularyError(
-                    f"Word2Vec: expected vectors in wv for the {len(self._vocabulary)} tokens of the vocabulary, found "
-                    f"{len(self.wv)} of {self.wv.vector_size} numbers; new tokens join by build_vocab(…, update=True)"
+                    f"Word2Vec: expected vectors in wv for the {len(self._vocabulary)} tokens of the vocabulary, in "
+                    f"its order, found {len(self.wv)} of {self.wv.vector_size} numbers; new tokens join by "
+                    f"build_vocab(…, update=True)"
                 )
             live[:] = self.wv.vectors
             self.wv.vectors = live
         return self._graph
+
+    def _row_factors(self) -> npt.NDArray[np.float32] | None:
+        """What the gradients of vectors are multiplied by: `vectors_lockf` for each of them, None for ones."""
+        factors = self.wv.vectors_lockf
+        if len(factors) not in (1, len(self.wv)):
+            raise ValueError(
+                f"Word2Vec: expected one number in wv.vectors_lockf, or one for each of {len(self.wv)} tokens, found "
+                f"{len(factors)}"
+            )
+        return None if (factors == 1).all() else np.broadcast_to(factors, len(self.wv))
 
     def _why_empty(self) -> str:
         if self._vocabulary is None:

@@ -17,6 +17,7 @@ ctypedef struct storage_t:
     catch_up_fn catch_up
     void* catch_up_context
     const row_t* map             # where each row is for this thread, of which some are elsewhere; NULL: all in place
+    const float* factors         # [rows] what gradients of rows are multiplied by; NULL: by nothing
 
 cdef class HogwildParameter:
     cdef storage_t storage
@@ -31,6 +32,7 @@ cdef class HogwildParameter:
     cdef object borrowed         # the array that holds the values of a read-only parameter; else None
     cdef bint looked_up          # some graph reaches it by rows: its state is best interleaved
     cdef list optimizers         # weak references to the optimisers that share the state
+    cdef float[::1] factors      # what storage.factors points into, or None
     cdef object state_kind       # what the state means, such as "adagrad"; None: there is none
     cdef object __weakref__
 

@@ -168,6 +168,36 @@ cdef class HogwildParameter:
         np.asarray(self)[...] = matrix
 
     @property
+    def gradient_factors(self):
+        """ndarray of float32, shape (rows,), or None: what the gradient of each row is multiplied by before a step.
+
+        None, the default, is all ones. Rows with a factor of 0 keep their values bit for bit while others learn, as
+        vectors do that come from elsewhere; under SGD it is a factor of the learning rate. SGD and Adagrad without l1
+        and l2 heed it, and the others refuse such a parameter. What is set is copied; threads must not be training.
+        """
+        return None if self.storage.factors == NULL else np.array(self.factors)
+
+    @gradient_factors.setter
+    def gradient_factors(self, factors):
+        cdef float[::1] view
+        cdef bint busy
+        if factors is not None:
+            array = np.array(factors, dtype=np.float32)
+            if array.shape != (self.storage.rows,) or not np.isfinite(array).all() or (array < 0).any():
+                raise ValueError(f"HogwildParameter.gradient_factors: expected None or {self.storage.rows} finite "
+                                 f"numbers >= 0, one for each row, got {array.dtype} of shape {array.shape}")
+            view = array
+        self.refuse_training()
+        wyrm_lock(&self.mutex)
+        busy = self.running > 0
+        if not busy:
+            self.factors = view if factors is not None else None
+            self.storage.factors = &view[0] if factors is not None else NULL
+        wyrm_unlock(&self.mutex)
+        if busy:
+            raise RuntimeError(f"{self!r}: its gradient_factors can't change while threads train")
+
+    @property
     def shape(self):
         """tuple of int: (rows, cols)."""
         return self.storage.rows, self.storage.cols
@@ -177,7 +207,8 @@ cdef class HogwildParameter:
         return f"HogwildParameter(shape={self.shape}{state})"
 
     def __reduce__(self):
-        return HogwildParameter, (np.array(self.value),)
+        slots = None if self.storage.factors == NULL else (None, {"gradient_factors": self.gradient_factors})
+        return HogwildParameter, (np.array(self.value),), slots
 
     def grown(self, new_rows, optimizer=None):
         """A parameter with more rows: a copy of this one, and new rows below.
@@ -210,6 +241,8 @@ cdef class HogwildParameter:
                              f"{values.shape[1]}")
         larger = HogwildParameter(np.concatenate([self.value, values]))
         larger.looked_up = self.looked_up
+        if self.storage.factors != NULL:
+            larger.gradient_factors = np.concatenate([self.factors, np.ones(len(values), dtype=np.float32)])
         if optimizer is not None:
             state = optimizer.get_state([self])
             for saved in state["parameters"]:

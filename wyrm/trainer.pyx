@@ -20,7 +20,7 @@ from wyrm.feeds.base import epoch_order, leaves_of
 from wyrm.history import History
 from wyrm.kernels.table cimport dim_t
 from wyrm.node cimport OperatorNode, tape_of
-from wyrm.optim.update cimport Optimizer
+from wyrm.optim.update cimport Optimizer, Plan
 from wyrm.outcome import outcome_of, raise_not_finite
 from wyrm.parameter cimport HogwildParameter
 from wyrm.private cimport PrivateCopies
@@ -476,7 +476,8 @@ class Trainer:
                 worker.output = output
             if kind == TRAIN:
                 worker.use(optimizer, plans[i])
-                if n_threads > 1 and not self.deterministic and optimizer.rule in ADDITIVE:
+                if (n_threads > 1 and not self.deterministic and optimizer.rule in ADDITIVE
+                        and not (<Plan> plans[i]).factors):
                     worker.copies = PrivateCopies()
                     worker.copies.take(replica, COPY_BYTES, n_threads, self.batch_size)
             workers.append(worker)

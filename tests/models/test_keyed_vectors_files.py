@@ -470,3 +470,12 @@ def test_whatever_a_file_holds(content, binary, no_header, limit):
     assert found.vectors.shape == (len(found.index_to_key), found.vector_size)
     assert len(found.key_to_index) == len(found)
     assert np.isfinite(found.vectors).all()
+
+
+def test_numbers_too_large_for_the_type_asked_for_are_refused():
+    text = b"2 2\nsmall 1 2\nlarge 1e30 2\n"
+    assert load(text, datatype=np.float64)["large"][0] == np.float32(1e30)
+    with pytest.raises(
+        ValueError, match="expected numbers that fit into float16, found larger ones in the vector of 'large'"
+    ):
+        load(text, datatype=np.float16)

@@ -329,13 +329,33 @@ def test_the_matrix_of_wv_is_what_is_trained():
         ({"negative": -1}, ValueError, "negative >= 0"),
         ({"hs": 0, "negative": 0}, ValueError, "either hs or negative"),
         ({"workers": 0}, ValueError, "workers"),
-        ({"alpha": -1.0}, ValueError, "start"),
+        ({"alpha": -1.0}, ValueError, "alpha >= 0, got -1.0"),
+        ({"min_alpha": np.nan}, ValueError, "finite min_alpha"),
         ({"sample": -1.0}, ValueError, "sample"),
+        ({"sample": None}, TypeError, "number as sample"),
+        ({"ns_exponent": np.inf}, ValueError, "finite ns_exponent, got inf"),
+        ({"sg": 2}, ValueError, "0 or 1 as sg"),
+        ({"hs": -1}, ValueError, "0 or 1 as hs"),
+        ({"cbow_mean": "yes"}, ValueError, "0 or 1 as cbow_mean"),
     ],
 )
 def test_hostile_parameters_are_refused(options, error, words):
     with pytest.raises(error, match=words):
         model(**options).fit(SENTENCES)
+
+
+@pytest.mark.parametrize("options", [{"negative": 2}, {"hs": 1, "negative": 0}], ids=str)
+def test_a_single_token_is_nothing_to_train_on(options):
+    with pytest.raises(RuntimeError, match=r"expected two different tokens or more .*\['a'\]"):
+        model(**options).fit([["a"] * 10] * 20)
+
+
+@pytest.mark.parametrize("options", [{"sg": 1}, {"sg": 0}, {"hs": 1, "negative": 0}], ids=str)
+def test_a_sample_that_leaves_nothing_trains_nothing(options):
+    trained = model(**options, sample=1e-30).build_vocab(SENTENCES)
+    before = trained.wv.vectors.copy()
+    assert trained.train(SENTENCES, epochs=1)[0] == 0
+    np.testing.assert_array_equal(trained.wv.vectors, before)
 
 
 def test_hostile_corpora_are_refused(tmp_path, caplog):

@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -56,11 +57,36 @@ def test_what_gensim_has_and_we_do_not_is_refused():
     for options in ({"sorted_vocab": 0}, {"null_word": 1}):
         with pytest.raises(ValueError, match="sorted_vocab=1 and null_word=0"):
             model(**options)
-    wv = model().build_vocab(SENTENCES).wv
-    wv.vectors_lockf = np.ones(len(wv))
-    assert wv.vectors_lockf.tolist() == [1.0]
-    with pytest.raises(NotImplementedError, match="trained alike"):
-        wv.vectors_lockf = np.zeros(len(wv))
+
+
+def test_names_that_are_missing_say_what_to_use_instead():
+    trained = model().build_vocab(SENTENCES)
+    for name, instead in {
+        "vocab": "key_to_index, and get_vecattr(key, 'count')",
+        "index2word": "index_to_key",
+        "vectors_norm": "get_normed_vectors()",
+        "init_sims": "unit_normalize_all() where it was init_sims(replace=True)",
+        "word_vec": "get_vector",
+        "words_closer_than": "closer_than",
+    }.items():
+        with pytest.raises(
+            AttributeError, match=re.escape(f"no attribute '{name}', which gensim has or had: use ")
+        ) as e:
+            getattr(trained.wv, name)
+        assert instead in str(e.value)
+        with pytest.raises(AttributeError, match="which gensim has or had: use wv"):
+            getattr(trained, name)
+    for name, instead in {
+        "most_similar": "wv.most_similar",
+        "raw_vocab": "Vocabulary",
+        "update_weights": "update=True",
+    }.items():
+        with pytest.raises(AttributeError, match=re.escape(instead)):
+            getattr(trained, name)
+    assert not hasattr(trained, "anything_else")
+    assert not hasattr(trained.wv, "anything_else")
+    with pytest.raises(AttributeError, match="with hierarchical softmax, hs=1"):
+        assert trained.syn1
 
 
 @pytest.mark.parametrize("kind", [{"hs": 1}, {"alpha": 0.03}], ids=["both losses", "rising alpha"])
@@ -198,11 +224,87 @@ def test_vectors_of_a_file_to_begin_with(tmp_path):
         assert trained.wv.similarity("a", "b") == pytest.approx(source.similarity("a", "b"))
         trained.train(SENTENCES, epochs=1)
         assert (trained.wv["a"] != source["a"]).all()
-    with pytest.raises(NotImplementedError, match="trained alike"):
-        trained.wv.intersect_word2vec_format(tmp_path / "vectors", lockf=0.0)
     with pytest.raises(ValueError, match="of 7 numbers, found 6"):
         KeyedVectors(7).intersect_word2vec_format(tmp_path / "vectors", binary=True)
     assert KeyedVectors(6).intersect_word2vec_format(tmp_path / "vectors", binary=True) == 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"sg": 1}, {"sg": 0}, {"sg": 0, "cbow_mean": 0}, {"hs": 1, "negative": 0}, {"sg": 1, "shared_negatives": False}],
+    ids=str,
+)
+@pytest.mark.parametrize("threads", [{"workers": 1}, {"workers": 3}, {"deterministic": True}], ids=str)
+def test_vectors_are_kept_from_learning(kind, threads):
+    sentences = SENTENCES * 40
+    trained = model(**kind, **threads).build_vocab(sentences)
+    assert trained.wv.vectors_lockf.tolist() == [1.0]
+    trained.wv.vectors_lockf = np.ones(5, np.float32)
+    trained.wv.vectors_lockf[[0, 3]] = 0
+    before = trained.wv.vectors.copy()
+    trained.train(sentences, epochs=2)
+    moved = (trained.wv.vectors != before).any(axis=1)
+    assert moved.tolist() == [False, True, True, False, True]
+    assert trained.history.loss[1] < trained.history.loss[0]
+    trained.wv.vectors_lockf[:] = 1
+    trained.train(sentences, epochs=1)
+    assert (trained.wv.vectors != before).any(axis=1).all()
+
+
+def test_a_single_factor_is_for_all_vectors():
+    fast, slow, frozen = (model(sg=1).build_vocab(SENTENCES) for _ in range(3))
+    before = frozen.wv.vectors.copy()
+    slow.wv.vectors_lockf[0] = 1e-3
+    frozen.wv.vectors_lockf = [0]
+    for trained in (fast, slow, frozen):
+        trained.train(SENTENCES, epochs=1)
+    np.testing.assert_array_equal(frozen.wv.vectors, before)
+    assert (frozen.syn1neg != 0).any()
+    assert 0 < np.abs(slow.wv.vectors - before).max() < np.abs(fast.wv.vectors - before).max() / 50
+
+
+def test_what_is_kept_from_learning_lasts(tmp_path):
+    trained = model().build_vocab(SENTENCES)
+    trained.wv.vectors_lockf = [0, 1, 1, 1, 1]
+    trained.wv.set_vecattr("b", "kind", "letter")
+    first = trained.wv.vectors[0].copy()
+    trained.save(tmp_path / "model")
+    trained.wv.save(tmp_path / "vectors")
+    for other in (Word2Vec.load(tmp_path / "model"), copy.deepcopy(trained), pickle.loads(pickle.dumps(trained))):
+        assert other.wv.vectors_lockf.tolist() == [0, 1, 1, 1, 1]
+        assert other.wv.get_vecattr("b", "kind") == "letter"
+    assert KeyedVectors.load(tmp_path / "vectors", mmap=True).vectors_lockf.tolist() == [0, 1, 1, 1, 1]
+    trained.build_vocab([["f", "a", "g"]] * 50, update=True)
+    assert trained.wv.vectors_lockf.tolist() == [0, 1, 1, 1, 1, 1, 1]
+    assert [trained.wv.get_vecattr(key, "kind") for key in "bg"] == ["letter", 0]
+    assert trained.wv.get_vecattr("a", "count") == 50 + sum(sentence.count("a") for sentence in SENTENCES)
+    trained.train([["f", "a", "g"]] * 50, epochs=1)
+    np.testing.assert_array_equal(trained.wv.vectors[0], first)
+    trained.wv.vectors_lockf = np.ones(3)
+    with pytest.raises(ValueError, match="one for each of 7 tokens, found 3"):
+        trained.train(SENTENCES)
+    for wrong in ([], [[1.0]], [-1.0], [np.nan]):
+        with pytest.raises(ValueError, match="vectors_lockf: expected finite numbers >= 0"):
+            trained.wv.vectors_lockf = wrong
+    trained.init_weights()
+    assert trained.wv.vectors_lockf.tolist() == [1.0]
+    wv = KeyedVectors.from_arrays(["x", "y"], np.eye(2), count=[1, 2])
+    wv.vectors_lockf = [0, 1]
+    wv.sort_by_descending_frequency()
+    assert wv.vectors_lockf.tolist() == [1, 0]
+
+
+def test_vectors_of_a_file_are_kept_from_learning(tmp_path):
+    source = KeyedVectors(6)
+    source.add_vectors(["b", "z", "a"], RNG.normal(size=(3, 6)).astype(np.float32))
+    source.save_word2vec_format(tmp_path / "vectors", binary=True)
+    trained = model().build_vocab(SENTENCES)
+    trained.wv.intersect_word2vec_format(tmp_path / "vectors", binary=True, lockf=0.0)
+    assert trained.wv.vectors_lockf.tolist() == [0, 0, 1, 1, 1]
+    trained.train(SENTENCES, epochs=1)
+    np.testing.assert_array_equal(trained.wv[["a", "b"]], source[["a", "b"]])
+    trained.wv.intersect_word2vec_format(tmp_path / "vectors", binary=True)
+    assert trained.wv.vectors_lockf.tolist() == [1] * 5
 
 
 def test_files_are_loaded_by_the_class(tmp_path):

@@ -1,8 +1,11 @@
 """Counting and numbering tokens, against collections.Counter and str.split."""
 
+import _thread
 import bz2
 import gzip
+import itertools
 import lzma
+import operator
 import os
 import subprocess
 import sys
@@ -322,3 +325,12 @@ def test_vocabularies_made_by_hand():
         Vocabulary(["x"], [-1])
     with pytest.raises(ValueError, match="counts"):
         Vocabulary(["x"], [0.5])
+
+
+def test_ctrl_c_is_heeded_among_many_tokens():
+    tokens = ["a"] * 1_000_000
+    for count in (lambda corpus: Vocabulary.count(corpus), Vocabulary(["a"]).encode):
+        rest = iter(tokens)
+        with pytest.raises(KeyboardInterrupt):
+            count([itertools.chain(itertools.starmap(_thread.interrupt_main, [()]), rest)])
+        assert operator.length_hint(rest) > 0

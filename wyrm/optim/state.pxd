@@ -44,6 +44,7 @@ cdef class RowState:
     cdef int make_tables(self, dim_t rows, double beta1, double beta2, double eps) except -1
 
 cdef void hogwild_step(const target_t* target, const settings_t* settings) noexcept nogil
+cdef void hogwild_step_factors(const target_t* target, const settings_t* settings) noexcept nogil
 cdef void hogwild_step_adagrad(const target_t* target, const settings_t* settings) noexcept nogil
 cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil
 cdef void hogwild_step_decay(const target_t* target, const settings_t* settings) noexcept nogil

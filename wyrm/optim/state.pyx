@@ -76,6 +76,22 @@ cdef void hogwild_step(const target_t* target, const settings_t* settings) noexc
     clear_gradient(gradient)
 
 
+cdef void hogwild_step_factors(const target_t* target, const settings_t* settings) noexcept nogil:
+    """The same, where gradients of rows may count by factors."""
+    cdef gradient_t* gradient = target.gradient
+    cdef const float* factors = target.storage.factors
+    cdef dim_t D = gradient.cols, r, c
+    if factors != NULL:
+        for r in range(gradient.n):
+            for c in range(D):
+                gradient.values[r * D + c] *= factors[gradient.touched[r]]
+        if gradient.dense_touched:
+            for r in range(gradient.rows):
+                for c in range(D):
+                    gradient.dense[r * D + c] *= factors[r]
+    hogwild_step(target, settings)
+
+
 cdef inline void hogwild_step_products(const target_t* target, const settings_t* settings) noexcept nogil:
     """hogwild_step without clip, l1 or l2, where gradients may have been left as products."""
     cdef gradient_t* gradient = target.gradient

@@ -12,6 +12,7 @@ ctypedef struct plan_t:
 cdef class Plan:
     cdef plan_t plan
     cdef tuple nodes             # the ParameterNodes the targets came from, or None
+    cdef bint factors            # a parameter has gradient_factors
     cdef list parameters, states     # the HogwildParameter and the RowState, or None, of each target
 
 cdef class Optimizer:
@@ -30,6 +31,7 @@ cdef class Optimizer:
     cdef RowState claim(self, HogwildParameter parameter)
     cdef Plan make_plan(self, list parameters)
     cdef Plan plan_of(self, object nodes)
+    cdef int heed_factors(self, Plan plan, bint factors) except -1
     cdef int run(self, Plan plan) except -1
 
 cdef void hogwild_apply(const plan_t* plan) noexcept nogil

@@ -20,8 +20,8 @@ from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport ParameterNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.optim.state cimport (
-    hogwild_step, hogwild_step_adagrad, hogwild_step_decay, hogwild_step_moments, hogwild_step_plain,
-    set_learning_rate,
+    hogwild_step, hogwild_step_adagrad, hogwild_step_decay, hogwild_step_factors, hogwild_step_moments,
+    hogwild_step_plain, set_learning_rate,
 )
 from wyrm.sync cimport WYRM_FREE_THREADED, wyrm_drop, wyrm_take
 
@@ -287,10 +287,10 @@ cdef class Optimizer:
         cdef HogwildParameter parameter
         cdef RowState state
         cdef dim_t i
+        cdef bint factors = False
         plan.parameters = parameters
         plan.states = []
         plan.plan.settings = &self.settings
-        plan.plan.step = self.step_fn
         plan.plan.targets = <target_t*> wyrm_alloc(len(parameters) * sizeof(target_t))
         if plan.plan.targets == NULL:
             raise MemoryError(f"{self.rule}: no memory for a step over {len(parameters)} parameters")
@@ -312,20 +312,34 @@ cdef class Optimizer:
             else:
                 target.update = kernels.ftrl_rows
             plan.plan.n += 1
+            factors = factors or parameter.storage.factors != NULL
+        self.heed_factors(plan, factors)
         return plan
+
+    cdef int heed_factors(self, Plan plan, bint factors) except -1:
+        """Take the step that knows about gradient_factors, or the other one."""
+        if factors and (self.step_fn == hogwild_step_decay or self.rule not in ("SGD", "Adagrad")):
+            raise ValueError(f"{self.rule}: a parameter has gradient_factors, which SGD and Adagrad without l1 and l2 "
+                             f"heed, and {self!r} doesn't: under it rows change that have no gradient")
+        plan.factors = factors
+        plan.plan.step = hogwild_step_factors if factors else self.step_fn
+        return 0
 
     cdef int run(self, Plan plan) except -1:
         cdef target_t* targets = plan.plan.targets
         cdef gradient_t* gradient
         cdef HogwildParameter parameter
         cdef dim_t i, work = 0, taken = 0, entered = 0
-        cdef bint free = True
+        cdef bint free = True, factors = False
         for i in range(plan.plan.n):
+            factors = factors or targets[i].storage.factors != NULL
             gradient = targets[i].gradient
             free = free and not gradient.busy
             work += gradient.n * gradient.cols
             if gradient.dense_touched:
                 work += gradient.rows * gradient.cols
+        if factors != plan.factors:
+            self.heed_factors(plan, factors)
         if free and work < WORTH_RELEASING and not WYRM_FREE_THREADED:
             hogwild_apply(&plan.plan)
             return 0

@@ -7,6 +7,7 @@ depend on who took what: counts are sums, and the place of a word is the least i
 import numpy as np
 
 from cpython.bytearray cimport PyByteArray_AsString
+from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport ENOMEM
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
@@ -20,6 +21,7 @@ from wyrm.text.words cimport WordTable
 cdef enum:
     PIECE = 1 << 20              # bytes that a thread takes at a time
     LONGEST = 10_000             # words between two looks at the size of a vocabulary that is to stay small
+    BETWEEN_LOOKS = 1 << 16      # tokens of Python between two looks for Ctrl-C
 
     # What is known about the lines of a piece.
     HAS_WORDS = 1
@@ -276,6 +278,8 @@ def count_keys(sentences, limit):
             counts[key] = counts.get(key, 0) + 1
             n_tokens += 1
             since += 1
+            if n_tokens % BETWEEN_LOOKS == 0:
+                PyErr_CheckSignals()
             if most and since == LONGEST:
                 since = 0
                 if len(counts) > most:
@@ -292,7 +296,7 @@ def encode_keys(sentences, dict numbers not None):
     """(tokens, starts) of an iterable of sequences; keys without a number are left out."""
     cdef row_t* tokens = NULL
     cdef row_t* grown
-    cdef dim_t n = 0, capacity = 0, before
+    cdef dim_t n = 0, capacity = 0, before, seen = 0
     cdef int32_t[::1] view
     starts = []
     try:
@@ -301,6 +305,9 @@ def encode_keys(sentences, dict numbers not None):
                 sentence = sentence.tolist()
             before = n
             for key in sentence:
+                seen += 1
+                if seen % BETWEEN_LOOKS == 0:
+                    PyErr_CheckSignals()
                 number = numbers.get(key)
                 if number is None:
                     continue
