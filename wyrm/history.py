@@ -1,5 +1,6 @@
 """What a training run did, epoch by epoch."""
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -12,7 +13,7 @@ class History:
     loss : list of float
         Mean training loss of each epoch, summed in float64 while its examples were trained on.
     validation_loss : list of float
-        Mean loss on the validation feed after each epoch; empty without one.
+        Mean loss on the validation feed after each epoch; NaN for earlier epochs without one, empty if none had one.
     seconds : list of float
         Time that training took in each epoch, without validation and callbacks.
     examples : list of int
@@ -41,6 +42,11 @@ class History:
     def examples_per_second(self):
         """list of float: training speed of each epoch."""
         return [n / s if s else float("inf") for n, s in zip(self.examples, self.seconds, strict=True)]
+
+    def add_validation_loss(self, loss):
+        """Note the validation loss of the last epoch."""
+        self.validation_loss += [math.nan] * (len(self.loss) - 1 - len(self.validation_loss))
+        self.validation_loss.append(loss)
 
     def to_frame(self):
         """A pandas DataFrame with a row per epoch; needs pandas.
@@ -91,6 +97,7 @@ class History:
             ax.plot(range(1, len(self.validation_loss) + 1), self.validation_loss, marker="o", label="validation")
         if self.best_epoch is not None:
             ax.axvline(self.best_epoch + 1, linestyle=":", color="gray", label="best")
+        ax.locator_params(axis="x", integer=True, min_n_ticks=1)
         ax.set_xlabel("epoch")
         ax.set_ylabel("mean loss")
         ax.legend()

@@ -13,7 +13,6 @@ class _Bar:
         self._bar.update(done - self._bar.n)
 
     def finish(self, history):
-        self.advance_to(max(self._bar.n, history.examples[-1]))
         text = f"loss {history.loss[-1]:.5f}"
         if history.validation_loss:
             text += f", validation {history.validation_loss[-1]:.5f}"
@@ -29,10 +28,10 @@ class _NoBar:
 
 
 @contextmanager
-def progress_bar(total, description, verbose):
-    """A bar over `total` examples (-1: unknown) that stays on screen; silent unless verbose."""
+def progress_bar(total, description, verbose, unit="examples"):
+    """A bar over `total` of what is counted (-1: unknown) that stays on screen; silent unless verbose."""
     if not verbose:
         yield _NoBar()
         return
-    with tqdm(total=total if total >= 0 else None, desc=description, unit=" examples", unit_scale=True) as bar:
+    with tqdm(total=total if total >= 0 else None, desc=description, unit=f" {unit}", unit_scale=True) as bar:
         yield _Bar(bar)

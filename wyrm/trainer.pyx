@@ -192,7 +192,7 @@ class Trainer:
                 if patience is not None and epoch and epoch - history.best_epoch > patience:
                     history.stopped = "patience"
                     break
-                with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose) as bar:
+                with progress_bar(source.n_examples, f"epoch {epoch + 1}/{epochs}", verbose, source.unit) as bar:
                     started = time.perf_counter()
                     try:
                         loss, examples, ended = self._run(
@@ -214,7 +214,7 @@ class Trainer:
                         record.seconds.append(seconds)
                         record.examples.append(examples)
                         if held_out is not None:
-                            record.validation_loss.append(validation_loss)
+                            record.add_validation_loss(validation_loss)
                     bar.finish(history)
                 self.optimizer.progress = (epoch + 1) / epochs
                 if held_out is not None and validation_loss < state.best_loss:
@@ -233,6 +233,8 @@ class Trainer:
             state.best.restore()
         self._fit = None
         self.history.stopped, self.history.best_epoch = history.stopped, history.best_epoch
+        if history.best_epoch is not None:
+            self.history.best_epoch += len(self.history.loss) - len(history.loss)
         return history
 
     def _resumable(self, epochs):

@@ -73,9 +73,12 @@ class Lookout:
         self._due = [time.monotonic() + callback.interval for callback in self._timed]
         self.ended = False
 
-    def look(self):
+    def show(self):
         if self._bar is not None:
             self._bar.advance_to(self._control.done)
+
+    def look(self):
+        self.show()
         for i, callback in enumerate(self._timed):
             if time.monotonic() >= self._due[i]:
                 self._due[i] = time.monotonic() + callback.interval
@@ -92,6 +95,7 @@ def watch(workers, control, bar, callbacks, trainer, n_examples=-1, together=Fal
     lookout = Lookout(control, bar, callbacks, trainer)
     if len(workers) == 1 and 0 <= n_examples <= AT_ONCE:
         run_here(workers[0], lookout)
+        lookout.show()
         return lookout.ended
     gate = Gate(len(workers) if together else 1)
     threads = [threading.Thread(target=guarded, args=(worker, control, gate), daemon=True) for worker in workers]
@@ -107,6 +111,7 @@ def watch(workers, control, bar, callbacks, trainer, n_examples=-1, together=Fal
         control.stop()
         gate.close()
         raise
+    lookout.show()
     return lookout.ended
 
 

@@ -37,6 +37,22 @@ def test_vectors_of_every_format(text, tmp_path, options, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("name", ["v.txt.gz", "v.bin.xz", "v.vec.bz2"])
+def test_names_say_what_is_compressed(text, tmp_path, name):
+    assert main(["word2vec", str(text), "-o", str(tmp_path / name), *OPTIONS]) == 0
+    assert (tmp_path / name).read_bytes()[:2] in (b"\x1f\x8b", b"\xfd7", b"BZ")
+    wv = KeyedVectors.load_word2vec_format(tmp_path / name, binary=".bin" in name)
+    assert sorted(wv.index_to_key) == list("abcdefgh")
+    assert main(["nearest", str(tmp_path / name), "a"]) == 0
+
+
+def test_the_bar_of_an_epoch_comes_to_its_end(text, tmp_path, capsys):
+    assert main(["word2vec", str(text), "-o", str(tmp_path / "v"), *OPTIONS[:-1]]) == 0
+    shown = capsys.readouterr().err
+    assert "epoch 1/1: 100%" in shown.split("\r")[-1]
+    assert "bytes/s" in shown
+
+
 def test_progress_and_several_files(text, tmp_path, capsys):
     arguments = [str(text), str(text), "-o", str(tmp_path / "v"), "--format", "text", *OPTIONS[:-1]]
     assert main(["word2vec", *arguments]) == 0
@@ -50,7 +66,11 @@ def test_errors(text, tmp_path, capsys):
     assert main(["word2vec", str(tmp_path / "none"), "-o", str(tmp_path / "v"), *OPTIONS]) == 1
     assert "No such file" in capsys.readouterr().err
     assert main(["word2vec", str(text), "-o", str(tmp_path / "no" / "v"), *OPTIONS]) == 1
-    assert "expected a folder" in capsys.readouterr().err
+    assert "there is no folder" in capsys.readouterr().err
+    assert main(["word2vec", str(text), "-o", str(tmp_path), *OPTIONS]) == 1
+    assert "is a folder: name a file in it" in capsys.readouterr().err
+    assert main(["word2vec", str(text), "-o", str(tmp_path / "v.gz"), *OPTIONS]) == 1
+    assert "a whole model is not compressed" in capsys.readouterr().err
     assert main(["word2vec", str(text), "-o", str(tmp_path / "v"), *OPTIONS, "--min-count", "9999"]) == 1
     assert "no token occurs 9999 times" in capsys.readouterr().err
 

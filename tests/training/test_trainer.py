@@ -343,6 +343,23 @@ def test_history_plots_and_makes_a_frame():
     assert isinstance(frame, pandas.DataFrame) and list(frame["loss"]) == history.loss and len(frame) == 3
 
 
+def test_the_history_of_several_fits_keeps_epochs_apart(tmp_path):
+    machine = Machine()
+    trainer = wyrm.Trainer(machine.loss, SGD(0.1), n_threads=1)
+    trainer.fit(machine.feed(), epochs=2)
+    fit = trainer.fit(machine.feed(), epochs=3, validation=machine.feed(50, seed=2))
+    trainer.fit(machine.feed())
+    history = trainer.history
+    assert np.isnan(history.validation_loss[:2]).all() and history.validation_loss[2:] == fit.validation_loss
+    assert history.best_epoch is None and len(history.loss) == 6
+    fit = trainer.fit(machine.feed(), validation=machine.feed(50, seed=2))
+    assert np.isnan(history.validation_loss[5]) and history.validation_loss[6] == fit.validation_loss[0]
+    assert (fit.best_epoch, history.best_epoch) == (0, 6)
+    trainer.save(tmp_path / "trainer")
+    again = wyrm.Trainer.resume(tmp_path / "trainer", machine.loss, SGD(0.1)).history
+    np.testing.assert_array_equal(again.validation_loss, history.validation_loss)
+
+
 def test_progress_is_shown_on_demand(capsys):
     machine = Machine()
     trainer = wyrm.Trainer(machine.loss, SGD(0.1), n_threads=1)
@@ -350,4 +367,5 @@ def test_progress_is_shown_on_demand(capsys):
     assert capsys.readouterr().err == ""
     trainer.fit(machine.feed(), epochs=2, validation=machine.feed(10), verbose=1)
     shown = capsys.readouterr().err
-    assert "epoch 2/2" in shown and "loss" in shown and "validation" in shown and "examples/s" in shown
+    assert "epoch 2/2: 100%" in shown.split("\r")[-1]
+    assert "loss" in shown and "validation" in shown and "examples/s" in shown

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from wyrm.cli.errors import UserError
+from wyrm.cli.options import check_output
 from wyrm.models import Word2Vec
 
 # What the end of a file's name says about its format.
@@ -27,9 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         choices=["binary", "text", "model"],
-        help="word2vec's, or the whole model (default: by FILE's name, .bin, .txt or .vec; else model)",
+        help="word2vec's, or the whole model (default: by FILE's name, .bin, .txt or .vec, then .gz, .xz or .bz2 to "
+        "compress it; else model)",
     )
-    parser.add_argument("--size", type=int, default=100, metavar="N", help="numbers in a vector (default: 100)")
+    parser.add_argument(
+        "--size", "--vector-size", type=int, default=100, metavar="N", help="numbers in a vector (default: 100)"
+    )
     parser.add_argument("--window", type=int, default=5, metavar="N", help="neighbours on each side (default: 5)")
     parser.add_argument("--min-count", type=int, default=5, metavar="N", help="leave out rarer words (default: 5)")
     parser.add_argument("--sg", action="store_true", help="skip-gram instead of CBOW")
@@ -48,13 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    check_output(options.output)
     output = Path(options.output)
-    form = options.format or FORMATS.get(output.suffix, "model")
+    compressed = output.suffix in (".gz", ".xz", ".bz2")
+    form = options.format or FORMATS.get(output.with_suffix("").suffix if compressed else output.suffix, "model")
+    if form == "model" and compressed:
+        raise UserError(f"{output}: a whole model is not compressed; give a name without {output.suffix}")
     for path in options.corpus:
         if os.path.exists(path) and output.exists() and os.path.samefile(path, output):
             raise UserError(f"{path}: the vectors would replace the text")
-    if not output.parent.is_dir():
-        raise UserError(f"{output.parent}: expected a folder for the vectors")
     negative = options.negative if options.negative is not None else 0 if options.hs else 5
     model = Word2Vec(
         vector_size=options.size,

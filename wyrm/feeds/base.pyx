@@ -56,6 +56,11 @@ cdef class Feed:
         raise TypeError(f"{type(self).__name__}: a feed can't be pickled or copied, as its nodes belong to a graph; "
                         f"make another one of the same data")
 
+    @property
+    def unit(self):
+        """str: what `n_examples` counts, for those who watch progress."""
+        return "examples"
+
     def inputs(self):
         """set of Node: the input nodes it fills."""
         raise NotImplementedError

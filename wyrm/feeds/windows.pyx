@@ -191,6 +191,11 @@ cdef class WindowFeed(Feed):
             self.read_paths(paths)
         self.in_order = self.scattered = True
 
+    @property
+    def unit(self):
+        """str: bytes of a text, or tokens; those that are left out count too."""
+        return "bytes" if self.tokens.spacing > 1 else "tokens"
+
     cdef int read_counts(self, object counts, double sample) except -1:
         counts = np.asarray(counts)
         if counts.ndim != 1 or counts.dtype.kind not in "fiu" or not (np.isfinite(counts) & (counts >= 0)).all():
