@@ -128,7 +128,8 @@ class VectorTable(Renamed):
     def vectors_lockf(self) -> np.ndarray:
         """ndarray of float32, shape (1,) or (n_keys,): factors of the learning rate of all vectors, or of each.
 
-        `Word2Vec.train` heeds them; vectors with a factor of 0 stay as they are. By default there is a single 1.
+        `Word2Vec.train` heeds what they are when it is called; vectors with a factor of 0 stay as they are. By default
+        there is a single 1.
         """
         return self._lockf
 

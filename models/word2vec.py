@@ -19,7 +19,7 @@ from wyrm.models.word2vec_graph import WindowGraph
 from wyrm.models.word2vec_queries import Word2VecQueries
 from wyrm.models.word2vec_vocabulary import VocabularyError, Word2VecVocabulary, given
 from wyrm.optim import SGD, LinearDecay
-from wyrm.text.corpus import Counts
+from wyrm.text.corpus import Counts, TextCorpus
 from wyrm.text.stream import TextTokens
 from wyrm.text.vocabulary import Rule, Vocabulary
 from wyrm.threads import usable_threads
@@ -340,7 +340,11 @@ class Word2Vec(Word2VecVocabulary, Word2VecFiles, Word2VecQueries):
         )
         with closing(source.stream(self.wv.index_to_key)) as stream:
             hooks = self.callbacks if callbacks is None else callbacks
-            return self._train(graph, stream, epochs, rates, hooks, verbose, resume)
+            counts = self._train(graph, stream, epochs, rates, hooks, verbose, resume)
+        # Of a text, which was read while it was trained on, it shows only now.
+        if not counts[0] and isinstance(source, TextCorpus) and not len(source.encode(self.wv.index_to_key)[0]):
+            raise ValueError("corpus: expected one with tokens of the vocabulary, found none of them")
+        return counts
 
     def _train(
         self,

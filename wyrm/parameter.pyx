@@ -187,6 +187,8 @@ cdef class HogwildParameter:
                 raise ValueError(f"HogwildParameter.gradient_factors: expected None or {self.storage.rows} finite "
                                  f"numbers >= 0, one for each row, got {array.dtype} of shape {array.shape}")
             view = array
+        elif self.storage.factors == NULL:
+            return
         self.refuse_training()
         wyrm_lock(&self.mutex)
         busy = self.running > 0

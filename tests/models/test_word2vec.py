@@ -358,6 +358,17 @@ def test_a_sample_that_leaves_nothing_trains_nothing(options):
     np.testing.assert_array_equal(trained.wv.vectors, before)
 
 
+def test_a_text_without_known_tokens_is_refused(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("some other words\n" * 10)
+    trained = model(sample=0.9).build_vocab(SENTENCES)
+    with pytest.raises(ValueError, match="tokens of the vocabulary, found none of them"):
+        trained.train(path)
+    path.write_text(f"some {SENTENCES[0][0]} other\n" * 10)
+    assert trained.train(path)[0] == 0
+    assert trained.train(iter([["one", SENTENCES[0][0]]]))[0] == 0
+
+
 def test_hostile_corpora_are_refused(tmp_path, caplog):
     with pytest.raises(RuntimeError, match="you must first build vocabulary before training the model"):
         model().fit([])

@@ -2,7 +2,7 @@
 
 A word belongs to the piece in which it starts, wherever it ends: pieces may be cut anywhere, in the middle of a word or
 of a character, and together have every word once.  Files are read at places, not mapped, so memory holds a piece and
-no more, and a file that shrinks meanwhile ends early instead of faulting.
+no more, and a file that shrinks meanwhile is an error instead of a fault.
 """
 
 import os
@@ -20,6 +20,7 @@ cdef enum:
     BEFORE = 3                   # bytes read before a piece, to know whether it starts inside a word
     SLACK = 512                  # bytes read past it, for its last word
     PADDING = 16                 # bytes past the end that may be looked at
+    SHORTER = -1                 # beside errno: a file has lost bytes since it was opened
 
 cdef const char* MARK = b"\xef\xbb\xbf"       # that a file may begin with: no part of the text
 
@@ -113,6 +114,9 @@ cdef class Reader:
         got = wyrm_read_at(self.files.handles[low], self.buffer, wanted, self.place - start)
         if got < 0:
             self.error = <int> -got
+            return -1
+        if got < end - self.place:
+            self.error = SHORTER
             return -1
         self.finish(got, wanted)
         self.at = self.buffer + before
@@ -256,4 +260,6 @@ def raise_error(int error, name):
     """The exception for an errno of a Reader."""
     if error == ENOMEM:
         raise MemoryError(f"{name}: no memory to read it")
+    if error == SHORTER:
+        raise OSError(f"{name}: expected a file that stays as it is, but it became shorter while it was read")
     raise OSError(error or EIO, os.strerror(error or EIO), name)
