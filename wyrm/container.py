@@ -311,13 +311,14 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     What a link leads to is replaced, not the link; pipes and devices are written to as they are.
     """
-    path = Path(os.path.realpath(path))
+    path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(EISDIR, "expected a file to write, found a folder", str(path))
     if path.exists() and not path.is_file():
         with open(path, "wb") as file:
             yield file
         return
+    path = Path(os.path.realpath(path))  # not of a pipe: what /dev/stdout leads to has no name
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
         with open(temporary, "xb") as file:

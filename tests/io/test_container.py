@@ -236,6 +236,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_bytes() == b"new" and [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="no names for open files here")
+def test_a_pipe_without_a_name_is_written_to():
+    """Such as /dev/stdout before a | of the shell."""
+    to_read, to_write = os.pipe()
+    with whole_file(f"/dev/fd/{to_write}") as file:
+        file.write(b"new")
+    os.close(to_write)
+    with open(to_read, "rb") as file:
+        assert file.read() == b"new"
+
+
 @given(st.lists(st.text(st.characters(), max_size=4), max_size=6))
 def test_strings_come_back_as_they_were(strings):
     assert unpack_strings(*pack_strings(strings)) == strings
