@@ -118,6 +118,8 @@ class VectorTable(Renamed):
 
     @vectors.setter
     def vectors(self, vectors: np.ndarray) -> None:
+        if not isinstance(vectors, np.ndarray):
+            raise TypeError(f"vectors: expected an array, got {type(vectors).__name__}")
         if vectors.ndim != 2 or vectors.dtype.kind != "f":
             raise ValueError(f"vectors: expected a matrix of floats, got {vectors.dtype} of shape {vectors.shape}")
         self._vectors = vectors
@@ -177,7 +179,10 @@ class VectorTable(Renamed):
         KeyError
             If the key is not there and no default is given.
         """
-        index = self.key_to_index.get(key, -1)
+        try:
+            index = self.key_to_index.get(key, -1)
+        except TypeError:
+            raise TypeError(f"expected a key, such as a string or a number, got {type(key).__name__}") from None
         if index >= 0:
             return index
         if isinstance(key, int | np.integer) and 0 <= key < len(self):

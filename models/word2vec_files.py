@@ -111,7 +111,7 @@ class Word2VecFiles:
         ModelFileError
             If it is damaged, or not wyrm's.
         """
-        with open(path, "rb") as file:
+        with open(os.fspath(path), "rb") as file:
             if file.read(1) == b"\x80":
                 raise ModelFileError(
                     path,
@@ -138,9 +138,16 @@ class Word2VecFiles:
 
         Raises
         ------
+        TypeError
+            If it is something else.
         ValueError
             If it has a hierarchical softmax, whose tree is another one than here.
         """
+        if not hasattr(model, "wv") or not hasattr(model, "hs"):
+            raise TypeError(
+                f"Word2Vec.from_gensim: expected a model of gensim, such as gensim.models.Word2Vec.load(path), got "
+                f"{type(model).__name__}"
+            )
         if model.hs:
             raise ValueError(
                 "Word2Vec.from_gensim: expected a model with hs=0; nodes of gensim's tree have no counterpart here"

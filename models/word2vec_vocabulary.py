@@ -238,6 +238,8 @@ class Word2VecVocabulary:
         RuntimeError
             If it has no vocabulary.
         """
+        if not isinstance(other_model, Word2VecVocabulary):
+            raise TypeError(f"Word2Vec.reset_from: expected another Word2Vec, got {type(other_model).__name__}")
         if other_model._vocabulary is None:
             raise VocabularyError("Word2Vec.reset_from: expected a model with a vocabulary")
         self.corpus_count, self.corpus_total_words = other_model.corpus_count, other_model.corpus_total_words

@@ -205,7 +205,7 @@ def read_safetensors(
     OSError
         If it can't be read.
     """
-    with open(path, "rb", buffering=0) as file:
+    with open(os.fspath(path), "rb", buffering=0) as file:  # no number, which would close a file of somebody else
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ModelFileError(path, "expected a regular file")

@@ -337,3 +337,20 @@ def test_models_of_gensim_are_taken_over():
     assert (ours.wv.vectors != theirs.wv.vectors).any()
     with pytest.raises(ValueError, match="hs=0"):
         Word2Vec.from_gensim(gensim.Word2Vec(SENTENCES, vector_size=6, min_count=1, hs=1, negative=0))
+
+
+def test_what_is_no_model_or_path_is_refused():
+    trained = model().build_vocab(SENTENCES)
+    with pytest.raises(TypeError, match=r"a model of gensim, such as gensim.models.Word2Vec.load\(path\), got str"):
+        Word2Vec.from_gensim("model.w2v")
+    with pytest.raises(TypeError, match="expected another Word2Vec, got str"):
+        trained.reset_from("model.w2v")
+    with pytest.raises(TypeError, match="expected a path or a binary file object, got list"):
+        trained.wv.save_word2vec_format(["vectors"])
+    for load in (Word2Vec.load, KeyedVectors.load):
+        with pytest.raises(TypeError, match="not int"):  # which would be closed, whatever it is
+            load(1)
+    with pytest.raises(TypeError, match="expected an array, got list"):
+        trained.wv.vectors = [[1.0]]
+    with pytest.raises(TypeError, match="expected a key, such as a string or a number, got ndarray"):
+        trained.wv.similarity(trained.wv["a"], "b")

@@ -31,6 +31,8 @@ def create(path: Target, *, append: bool = False) -> Iterator[IO[bytes]]:
     written to as it is, and left open.
     """
     if not isinstance(path, str | os.PathLike):
+        if not hasattr(path, "write"):
+            raise TypeError(f"expected a path or a binary file object, got {type(path).__name__}")
         yield path
         return
     compress = _COMPRESS.get(os.path.splitext(path)[1].lower())
