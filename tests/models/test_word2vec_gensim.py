@@ -327,6 +327,10 @@ def test_files_are_loaded_by_the_class(tmp_path):
 def test_models_of_gensim_are_taken_over():
     gensim = pytest.importorskip("gensim.models")
     theirs = gensim.Word2Vec(SENTENCES, vector_size=6, window=4, min_count=1, sg=1, workers=1, alpha=0.03)
+    assert Word2Vec.from_gensim(theirs).wv.vectors_lockf.tolist() == [1]
+    theirs.wv.vectors_lockf = np.array([0.5, 1], np.float32)  # again and again
+    assert Word2Vec.from_gensim(theirs).wv.vectors_lockf.tolist() == [0.5, 1, 0.5, 1, 0.5]
+    theirs.wv.vectors_lockf = np.ones(1, np.float32)
     ours = Word2Vec.from_gensim(theirs)
     assert ours.wv.index_to_key == theirs.wv.index_to_key
     np.testing.assert_array_equal(ours.wv.vectors, theirs.wv.vectors)
