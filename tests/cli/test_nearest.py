@@ -36,6 +36,18 @@ def test_every_format(wv, tmp_path, name, capsys):
         assert capsys.readouterr().out == "northeast\t0.7071\n"
 
 
+def test_keys_that_are_numbers(tmp_path, capsys):
+    wv = KeyedVectors(2)
+    wv.add_vectors([70, -7, "8", 8], [[0, 2], [2, 2], [3, 0], [-1, 0]])
+    wv.save(tmp_path / "items")
+    assert main(["nearest", str(tmp_path / "items"), "70", "8", "--topn", "1"]) == 0
+    assert capsys.readouterr().out == "-7\t1.0000\n"
+    assert main(["nearest", str(tmp_path / "items"), "--topn", "1", "--", "-7"]) == 0
+    assert capsys.readouterr().out == "70\t0.7071\n"
+    assert main(["nearest", str(tmp_path / "items"), "5"]) == 1
+    assert "no vector for '5'" in capsys.readouterr().err
+
+
 def test_several_keys(wv, tmp_path, capsys):
     wv.save(tmp_path / "vectors")
     assert main(["nearest", str(tmp_path / "vectors"), "north", "east", "--negative", "west", "--topn", "1"]) == 0

@@ -30,14 +30,21 @@ def run(options: argparse.Namespace) -> None:
     if options.topn < 1 or (options.limit is not None and options.limit < 1):
         raise UserError("--topn and --limit: expected 1 or more")
     wv = _load(options.vectors, options.limit)
-    for key in (*options.keys, *options.negative):
-        if key not in wv.key_to_index:
-            others = [other for other in (key.lower(), key.capitalize(), key.upper()) if other in wv.key_to_index]
-            hint = f"; there is {others[0]!r}" if others else ""
-            raise UserError(f"{options.vectors} has no vector for {key!r}{hint}")
-    found = wv.most_similar(options.keys, options.negative, topn=options.topn, restrict_vocab=options.limit)
-    for key, similarity in found:
+    sides = options.keys, options.negative
+    positive, negative = ([_key(wv, text, options.vectors) for text in side] for side in sides)
+    for key, similarity in wv.most_similar(positive, negative, topn=options.topn, restrict_vocab=options.limit):
         print(f"{key}\t{similarity:.4f}")
+
+
+def _key(wv: KeyedVectors, text: str, path: str) -> str | int:
+    """The key that a text stands for: itself, or a number, as of items or nodes of a graph."""
+    if text in wv.key_to_index:
+        return text
+    if text.removeprefix("-").isdecimal() and int(text) in wv.key_to_index:
+        return int(text)
+    others = [other for other in (text.lower(), text.capitalize(), text.upper()) if other in wv.key_to_index]
+    hint = f"; there is {others[0]!r}" if others else ""
+    raise UserError(f"{path} has no vector for {text!r}{hint}")
 
 
 def _load(path: str, limit: int | None) -> KeyedVectors:
