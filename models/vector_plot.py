@@ -18,6 +18,7 @@ def project(vectors: np.ndarray) -> np.ndarray:
     points = points / np.where(lengths > 0, lengths, 1)
     points = points - points.mean(axis=0)
     left, sizes, _ = np.linalg.svd(points, full_matrices=False)
+    sizes[sizes < 1e-9 * np.sqrt(len(points))] = 0  # of rounding
     plane = np.zeros((len(points), 2))
     n = min(2, len(sizes))
     plane[:, :n] = left[:, :n] * sizes[:n]
@@ -60,7 +61,7 @@ def _label(ax: Any, points: np.ndarray, names: list[str]) -> None:
     dots = ax.transData.transform(points)
     taken = [np.concatenate([dots - 3, dots + 3], axis=1)]
     for point, name in zip(points, names):
-        text = ax.annotate(name, point, (0, 0), textcoords="offset points", fontsize=9)
+        text = ax.annotate(name, point, (0, 0), textcoords="offset points", fontsize=9, parse_math=False)
         others = np.concatenate(taken)
         places = {}
         for place in _PLACES:
@@ -71,7 +72,7 @@ def _label(ax: Any, points: np.ndarray, names: list[str]) -> None:
                 break
         best = min(places, key=lambda place: places[place][0])
         text.remove()
-        where = {"horizontalalignment": best[2], "verticalalignment": best[3]}
+        where = {"horizontalalignment": best[2], "verticalalignment": best[3], "parse_math": False}
         line = _LINE if max(map(abs, best[:2])) > 4 else None
         ax.annotate(name, point, best[:2], textcoords="offset points", fontsize=9, arrowprops=line, **where)
         taken.append(places[best][1][np.newaxis])

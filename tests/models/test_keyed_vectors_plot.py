@@ -33,6 +33,10 @@ class TestProjection:
         np.testing.assert_allclose(project(points).var(axis=0, ddof=1), values[:2], rtol=1e-9)
         np.testing.assert_allclose(project(points), project(10 * points), atol=1e-12)
 
+    def test_two_points_have_one_direction(self):
+        points = np.random.default_rng(0).standard_normal((2, 16))
+        assert (project(points)[:, 1] == 0).all()
+
     @pytest.mark.parametrize("points", [np.zeros((3, 4)), np.ones((1, 4)), np.ones((4, 1))])
     def test_without_a_direction(self, points):
         np.testing.assert_allclose(project(points), np.zeros((len(points), 2)), atol=1e-15)
@@ -81,3 +85,12 @@ def test_without_matplotlib(wv, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         wv.plot(["w1"])
+
+
+def test_keys_are_no_formulas(tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    names = ["$x$", "$\\nosuch{$", "a_b^{", "\\"]
+    axes = KeyedVectors.from_arrays(names, np.eye(4)).plot()
+    axes.figure.savefig(tmp_path / "plot.png")
+    assert [text.get_text() for text in axes.texts] == names
+    assert not any(text.get_parse_math() for text in axes.texts)
