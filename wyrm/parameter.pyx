@@ -209,8 +209,8 @@ cdef class HogwildParameter:
         return f"HogwildParameter(shape={self.shape}{state})"
 
     def __reduce__(self):
-        slots = None if self.storage.factors == NULL else (None, {"gradient_factors": self.gradient_factors})
-        return HogwildParameter, (np.array(self.value),), slots
+        made = HogwildParameter, (np.array(self.value),)
+        return made if self.storage.factors == NULL else (*made, (None, {"gradient_factors": self.gradient_factors}))
 
     def grown(self, new_rows, optimizer=None):
         """A parameter with more rows: a copy of this one, and new rows below.
