@@ -47,7 +47,8 @@ ctypedef struct gradient_t:
     # Products that are not worked out, where the step to come takes them as they are.  They count beside the rows.
     takes_t takes_products
     products_t products          # n == 0: none; they point into the tape's arena and what a feed laid down
-    gradient_t* partner          # whose rows those of `products` met in dot products; NULL: they have sources
+    gradient_t* partner          # of the other factor of dot products that are left; NULL: there are sources
+    float* into                  # with a partner whose rows are summed: where its gradient goes in this one's step
     pairs_t pairs                # with a partner: the rows of both, and whether none is known to repeat
     bint distinct
     int busy                     # taken by the tape that runs on it
@@ -69,6 +70,8 @@ cdef int lookup_slots(slots_t* slots, gradient_t* gradient, index_t* index) noex
 cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once) noexcept nogil
 cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
                       const float* dy) noexcept nogil
+cdef bint leave_dots(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
+                     const float* dy, float* into) noexcept nogil
 cdef int add_row(gradient_t* gradient, row_t row, const float* values) noexcept nogil
 cdef int use_dense(gradient_t* gradient) noexcept nogil
 cdef void open_dense(gradient_t* gradient) noexcept nogil

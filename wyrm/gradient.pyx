@@ -11,7 +11,7 @@ Functions that allocate return 0, or -1 when memory ran out; what they were aske
 
 from libc.string cimport memcpy, memset
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport PAIRED
+from wyrm.kernels.table cimport DOTTED, PAIRED
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_grow
 
 
@@ -202,6 +202,7 @@ cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once
     products.rows = index.rows
     products.n = index.n
     gradient.partner = NULL
+    gradient.into = NULL
     return products
 
 
@@ -221,6 +222,28 @@ cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* ro
     a.pairs = b.pairs = pairs[0]
     a.distinct = b.distinct = rows_a.distinct and rows_b.distinct
     a.products.weights = b.products.weights = dy
+    return True
+
+
+cdef bint leave_dots(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
+                     const float* dy, float* into) noexcept nogil:
+    """Leave both gradients of dot products with sums of rows of a, which is worked out in the step of b, `into` there.
+
+    What a's own products are is still to be said; false where both must be worked out.
+    """
+    if a == b or a.takes_products != ANY or b.takes_products != ANY:
+        return False
+    if pairs.M != 1 or pairs.blocks * pairs.N > DOTTED:
+        return False
+    if lookup_products(a, rows_a, False) == NULL:
+        return False
+    if lookup_products(b, rows_b, False) == NULL:
+        a.products.n = 0
+        return False
+    a.partner, b.partner = b, a
+    b.pairs = pairs[0]
+    b.products.weights = dy
+    b.into = into
     return True
 
 

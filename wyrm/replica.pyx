@@ -5,7 +5,7 @@ What a replica adds in memory follows the graph and the batch; of a table it hol
 
 from libc.string cimport memcpy, memset
 from wyrm.gradient cimport free_gradient, free_index, use_dense
-from wyrm.instructions.program cimport OP_EMBEDDING, OP_MATMUL, OP_VECTOR_DOT, instruction_t, slot_t
+from wyrm.instructions.program cimport OP_EMBEDDING, OP_EMBEDDING_BAG, OP_MATMUL, OP_VECTOR_DOT, instruction_t, slot_t
 from wyrm.instructions.table cimport find_op
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 from wyrm.node cimport OperatorNode, tape_of
@@ -20,6 +20,7 @@ cdef struct reader_t:
     # Of a slot: how often it is read, and the embedding that computes it, or NULL.
     dim_t n
     instruction_t* embedding
+    instruction_t* bag           # the sum over bags, without weights, or NULL
     bint parameter               # it is one, used whole
 
 
@@ -140,6 +141,8 @@ cdef class Replica:
                 readers[code.c - self.tape.slots].n += 1
             if code.op == find_op(OP_EMBEDDING):
                 readers[code.out - self.tape.slots].embedding = code
+            elif code.op == find_op(OP_EMBEDDING_BAG) and code.a == NULL:
+                readers[code.out - self.tape.slots].bag = code
         for i in range(self.tape.n_whole):
             readers[self.tape.whole[i].slot - self.tape.slots].parameter = True
         for i in range(self.tape.n_code):
@@ -153,6 +156,7 @@ cdef class Replica:
             code.lookup_b = b.embedding if b.n == 1 else NULL
             if code.lookup_a != NULL and code.lookup_b != NULL and code.lookup_a.gradient == code.lookup_b.gradient:
                 code.lookup_a = NULL                 # one at a time: gradients move as they grow
+            code.bag_a = a.bag if a.n == 1 else NULL
             code.n[3] = code.lookup_b != NULL and code.lookup_a == NULL and not a.parameter
         wyrm_free(readers)
         return 0

@@ -127,6 +127,7 @@ class Kernels:
             "sgd_products": (None, p, n, n, p, p),
             "adagrad_products": (None, p, n, n, p, p),
             "sgd_pairs": (None, p, p, real, flag),
+            "sgd_dots": (None, p, p, p, real),
             "gather": (None, p, p),
             "scatter": (None, p, p, p),
             "bag": (None, p, p),
@@ -319,6 +320,17 @@ class Kernels:
             made = self.Pairs(*rows, 1, M, N, D)
             self.call("sgd_pairs", ctypes.byref(made), dy, rate, distinct)
         return out
+
+    def sgd_dots(self, a, table, at, blocks, N, D, dy, rate):
+        """The gradient of a from its dot products with rows of a table, and the table after a step by theirs."""
+        a, dy = self.array(a), self.array(dy)
+        with Guarded() as guard:
+            da = self.output(guard, (blocks, D), None)
+            out = guard(table, self.dtype)
+            rows = [self.rows(a, None), self.rows(out, at)]
+            made = self.Pairs(*rows, blocks, 1, N, D)
+            self.call("sgd_dots", da, ctypes.byref(made), dy, rate)
+        return da, out
 
     # ---- lookups: table is [N, stride], of which the first D columns count ----
 

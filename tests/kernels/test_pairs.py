@@ -88,3 +88,24 @@ def test_a_step_on_pairs(k, M, N, D, repeats, seed):
         np.subtract.at(expected[:, :D], at, rate * step)
         np.add.at(terms[:, :D], at, rate * size)
         assert_close(k, after, expected, terms, steps=128)
+
+
+@settings(max_examples=80)
+@given(
+    blocks=st.integers(0, 9), N=st.integers(1, 14), D=st.sampled_from([1, 3, 8, 20, 31, 36, 100]),
+    repeats=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_a_step_on_dots(k, blocks, N, D, repeats, seed):
+    """Rows may come in several blocks, and more than once in one; all gradients are by the values before."""
+    rng = np.random.default_rng(seed)
+    a, table = normal(k, rng, (blocks, D + 3)), normal(k, rng, (130, D + 2))
+    at = rng.integers(0, 7, blocks * N) if repeats else rng.permutation(130)[: blocks * N]
+    dy, rate = normal(k, rng, (blocks, N)), 0.25
+    da, after = k.sgd_dots(a, table, at, blocks, N, D, dy, rate)
+    b, g, x = np.asarray(table, float)[at, :D].reshape(blocks, N, D), np.asarray(dy, float), np.asarray(a, float)[:, :D]
+    assert_close(k, da, np.einsum("kn,knd->kd", g, b), np.einsum("kn,knd->kd", abs(g), abs(b)), steps=32)
+    expected, terms = np.array(table, float), np.abs(np.array(table, float))
+    step = (g[:, :, None] * x[:, None]).reshape(-1, D)
+    np.subtract.at(expected[:, :D], at, rate * step)
+    np.add.at(terms[:, :D], at, rate * abs(step))
+    assert_close(k, after, expected, terms, steps=128)

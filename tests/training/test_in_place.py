@@ -44,6 +44,14 @@ class Graph:
             self.data[self.i] = lists
             hidden = self.a.embedding_bag(self.i, mode="sum", backward="mean")
             score = wyrm.vector_dot(hidden, b(self.j)) + hidden.sum(axis=1)
+        elif kind == "bags of one table":
+            self.data[self.i] = lists
+            score = wyrm.vector_dot(self.a.embedding_bag(self.i), a(self.j))
+        elif kind == "bags of both":
+            self.data[self.i] = lists
+            score = self.b.embedding_bag(self.i).sum(axis=1) + wyrm.vector_dot(
+                self.a.embedding_bag(self.i, mode="mean"), b(self.j)
+            )
         elif kind == "bags of the table":
             self.data[self.i] = lists
             score = (a(self.j).sum(axis=0) + self.a.embedding_bag(self.i)) @ self.whole.T
@@ -70,7 +78,8 @@ class Graph:
 
 
 KINDS = [
-    "pairs", "several", "one table", "bags", "bags of sums", "bags of the table", "read twice", "whole", "matrix",
+    "pairs", "several", "one table", "bags", "bags of sums", "bags of one table", "bags of both", "bags of the table",
+    "read twice", "whole", "matrix",
     "matrix and bags", "constant",
 ]  # fmt: skip
 

@@ -1,9 +1,10 @@
 from wyrm.instructions.program cimport instruction_t, op_t
 from wyrm.kernels.dispatch cimport kernels
-from wyrm.kernels.table cimport dim_t, row_t, rows_t, slots_t
+from wyrm.kernels.table cimport dim_t, row_t, products_t, rows_t, slots_t
 from wyrm.parameter cimport storage_t
 
 cdef void fill_lookup(op_t* ops) noexcept
+cdef void describe_products(products_t* products, const instruction_t* code) noexcept nogil
 cdef void read_in_place(instruction_t* code) noexcept nogil
 cdef void rows_in_place(rows_t* rows, const instruction_t* code) noexcept nogil
 cdef int slots_in_place(slots_t* slots, instruction_t* code) noexcept nogil

@@ -180,10 +180,21 @@ cdef inline products_t* open_products(instruction_t* code, const bags_t* bags, b
     return products
 
 
+cdef void describe_products(products_t* products, const instruction_t* code) noexcept nogil:
+    """What the gradient of a sum without weights is left as, before the gradient of the sum is worked out."""
+    products.offsets = code.index.offsets
+    products.bags = code.index.bags
+    products.stride = code.storage.cols
+    products.source = code.out.grad
+    products.mean = code.n[2] != 0
+
+
 cdef int bag_back(instruction_t* code) noexcept nogil:
     cdef bags_t bags
     cdef slots_t slots
-    cdef products_t* products
+    cdef products_t* products = &code.gradient.products
+    if products.n and products.source == code.out.grad:
+        return OK                            # whoever reads the sum has left it so
     open_bags(&bags, code)
     bags.mean = code.n[2] != 0
     products = open_products(code, &bags, False)

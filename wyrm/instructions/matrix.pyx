@@ -6,8 +6,8 @@ Products large enough to repay the call go to BLAS.
 
 from libc.string cimport memcpy, memset
 from wyrm.blas cimport gemm
-from wyrm.gradient cimport leave_pairs, lookup_products
-from wyrm.instructions.lookup cimport read_in_place, rows_in_place, slots_in_place
+from wyrm.gradient cimport leave_dots, leave_pairs, lookup_products
+from wyrm.instructions.lookup cimport describe_products, read_in_place, rows_in_place, slots_in_place
 from wyrm.instructions.program cimport (
     COLS_DIFFER, INNER_DIFFERS, OK, OP_CONCATENATE, OP_MATMUL, OP_SLICE, OP_TRANSPOSE, OP_VECTOR_DOT, ROWS_DIFFER,
     SLICE_OUT_OF_RANGE, instruction_t, op_t, size, slot_t,
@@ -76,6 +76,11 @@ cdef int pairs_back(instruction_t* code) noexcept nogil:
     if code.lookup_a != NULL and code.lookup_b != NULL and leave_pairs(
             code.lookup_a.gradient, code.lookup_b.gradient, code.lookup_a.index, code.lookup_b.index, &p,
             code.out.grad):
+        return OK
+    if code.bag_a != NULL and code.n[3] and not code.add_a and leave_dots(
+            code.bag_a.gradient, code.lookup_b.gradient, code.bag_a.index, code.lookup_b.index, &p, code.out.grad,
+            code.a.grad):
+        describe_products(&code.bag_a.gradient.products, code.bag_a)
         return OK
     status = open_slots(&da, code.a, code.lookup_a, code.add_a)
     if status == OK and code.n[3] and p.M == 1:

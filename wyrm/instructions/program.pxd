@@ -51,6 +51,7 @@ ctypedef struct instruction_t:
     instruction_t* previous      # concatenate: the piece before this one
     instruction_t* lookup_a      # the embedding that computes a, b, where its rows may be read in the table; or NULL
     instruction_t* lookup_b
+    instruction_t* bag_a         # the sum over bags that computes a, where nobody else reads it and it has no weights
 
 ctypedef struct op_t:
     # A kind of instruction.  `shape` sets out.rows and out.cols from the operands, wants scratch, and may

@@ -124,3 +124,121 @@ cdef void sgd_pairs(const pairs_t* p, const real_t* dy, real_t rate, bint distin
         sgd_few_pairs(a, b, g, ldg, M, p.D, 2)
     else:
         sgd_few_pairs(a, b, g, ldg, M, p.D, 1)
+
+
+# ---- one row of a ----
+
+cdef inlined sgd_dots_step(real_t* into, const real_t* a, real_t** b, const vec_t* g, const vec_t* u, dim_t d,
+                           dim_t part, dim_t cols, bint add) noexcept nogil:
+    # One vector of columns from d on, or the `part` of one.
+    cdef vec_t h = vec_load_lanes(a + d, part), t = vec_load_lanes(into + d, part) if add else vec_zero(), v
+    cdef dim_t n
+    for n in range(cols):
+        v = vec_hold(vec_load_lanes(b[n] + d, part))
+        t = vec_fma(g[n], v, t)
+        vec_put_lanes(b[n] + d, vec_fnma(u[n], h, v), part, False)
+    vec_put_lanes(into + d, t, part, False)
+
+
+cdef inlined sgd_dots_tile(real_t* into, const real_t* a, real_t** rows_b, const real_t* slopes, const real_t* steps,
+                           dim_t D, dim_t cols, bint add) noexcept nogil:
+    # cols is a constant at every call, at most TILE.
+    cdef real_t* b[TILE]
+    cdef vec_t g[TILE]
+    cdef vec_t u[TILE]
+    cdef dim_t d = 0, n
+    for n in range(cols):
+        b[n] = <real_t*> real_hold(rows_b[n])
+        g[n], u[n] = vec_set1(slopes[n]), vec_set1(steps[n])
+    while d + LANES <= D:
+        sgd_dots_step(into, a, b, g, u, d, 0, cols, add)
+        d += LANES
+    if D - d == LANES // 2:
+        sgd_dots_step(into, a, b, g, u, d, LANES // 2, cols, add)
+    elif d < D:
+        sgd_dots_step(into, a, b, g, u, d, D - d, cols, add)
+
+
+cdef inlined sgd_dots_of(real_t* into, const real_t* a, real_t** b, const real_t* slopes, const real_t* steps, dim_t D,
+                         dim_t cols, bint add) noexcept nogil:
+    if cols == 6:
+        sgd_dots_tile(into, a, b, slopes, steps, D, 6, add)
+    elif cols == 5:
+        sgd_dots_tile(into, a, b, slopes, steps, D, 5, add)
+    elif cols == 4:
+        sgd_dots_tile(into, a, b, slopes, steps, D, 4, add)
+    elif cols == 3:
+        sgd_dots_tile(into, a, b, slopes, steps, D, 3, add)
+    elif cols == 2:
+        sgd_dots_tile(into, a, b, slopes, steps, D, 2, add)
+    else:
+        sgd_dots_tile(into, a, b, slopes, steps, D, 1, add)
+
+
+cdef inline dim_t find_earlier(uint8_t* earlier, const row_t* rows, dim_t n) noexcept nogil:
+    """Places whose row comes again at a later one; n <= DOTTED."""
+    # Open addressing from the end on; a bucket holds 1 + the place of its row, 0 when it is free.
+    cdef uint8_t buckets[2 * DOTTED]
+    cdef dim_t i, found, count = 0
+    cdef uint32_t at
+    memset(buckets, 0, 2 * DOTTED)
+    for i in range(n - 1, -1, -1):
+        at = (<uint32_t> rows[i] * <uint32_t> 2654435769) >> 24
+        while True:
+            found = buckets[at]
+            if found == 0:
+                buckets[at] = <uint8_t> (i + 1)
+                break
+            if rows[found - 1] == rows[i]:
+                earlier[count] = <uint8_t> i
+                count += 1
+                break
+            at = (at + 1) & (2 * DOTTED - 1)
+    return count
+
+
+cdef void sgd_dots(real_t* da, const pairs_t* p, const real_t* dy, real_t rate) noexcept nogil:
+    """The gradient of a from pair_dots with M = 1, da = dy b, and a step b -= rate dy a, in one reading of b.
+
+    Rows of b are those of a table, DOTTED at most. They may repeat: all of da is by the values before.
+    """
+    # A row that comes again keeps its value until it comes for the last time; what it has missed is added at the end.
+    cdef real_t steps[DOTTED]
+    cdef uint8_t earlier[DOTTED]
+    cdef real_t* b[TILE]
+    cdef real_t* row
+    cdef const real_t* a
+    cdef vec_t u
+    cdef dim_t k, n, i, cols, at = 0, d, D = p.D, N = p.N, n_earlier = find_earlier(earlier, p.b.at, p.blocks * p.N)
+    for i in range(p.blocks * N):
+        steps[i] = rate * dy[i]
+    for i in range(n_earlier):
+        steps[earlier[i]] = 0
+    for k in range(p.blocks):
+        a = row_of(&p.a, k)
+        n = 0
+        while n < N:
+            cols = min(N - n, TILE)
+            for i in range(cols):
+                b[i] = <real_t*> row_of(&p.b, at + i)
+            if n == 0:
+                sgd_dots_of(da, a, b, dy + at, steps + at, D, cols, False)
+            else:
+                sgd_dots_of(da, a, b, dy + at, steps + at, D, cols, True)
+            n += cols
+            at += cols
+        da += D
+    for i in range(n_earlier):
+        row = <real_t*> row_of(&p.b, earlier[i])
+        a = row_of(&p.a, earlier[i] // N)
+        u = vec_set1(rate * dy[earlier[i]])
+        d = 0
+        while d + 4 * LANES <= D:
+            for n in range(4):
+                vec_store(row + d + n * LANES, vec_fnma(u, vec_load(a + d + n * LANES), vec_load(row + d + n * LANES)))
+            d += 4 * LANES
+        while d + LANES <= D:
+            vec_store(row + d, vec_fnma(u, vec_load(a + d), vec_load(row + d)))
+            d += LANES
+        if d < D:
+            vec_store_part(row + d, vec_fnma(u, vec_load_part(a + d, D - d), vec_load_part(row + d, D - d)), D - d)

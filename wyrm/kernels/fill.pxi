@@ -2,7 +2,7 @@
 
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint32_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 
 include "simd.pxi"
 include "elementwise.pxi"
@@ -70,7 +70,8 @@ cdef void fill(kernels_t* k) noexcept:
     k.merge_rows, k.merge_sums = merge_rows, merge_sums
     k.describe_rows, k.unique_rows = describe_rows, unique_rows
     k.sgd_rows, k.adagrad_rows, k.adam_rows, k.ftrl_rows = sgd_rows, adagrad_rows, adam_rows, ftrl_rows
-    k.sgd_products, k.adagrad_products, k.sgd_pairs = sgd_products, adagrad_products, sgd_pairs
+    k.sgd_products, k.adagrad_products = sgd_products, adagrad_products
+    k.sgd_pairs, k.sgd_dots = sgd_pairs, sgd_dots
     k.catch_up_decay, k.catch_up_moments = catch_up_decay, catch_up_moments
 
 
@@ -118,7 +119,7 @@ def addresses() -> dict[str, int]:
         "prefetch": <uintptr_t>k.prefetch,
         "sgd_rows": <uintptr_t>k.sgd_rows, "adagrad_rows": <uintptr_t>k.adagrad_rows,
         "sgd_products": <uintptr_t>k.sgd_products, "adagrad_products": <uintptr_t>k.adagrad_products,
-        "sgd_pairs": <uintptr_t>k.sgd_pairs,
+        "sgd_pairs": <uintptr_t>k.sgd_pairs, "sgd_dots": <uintptr_t>k.sgd_dots,
         "adam_rows": <uintptr_t>k.adam_rows, "ftrl_rows": <uintptr_t>k.ftrl_rows,
         "catch_up_decay": <uintptr_t>k.catch_up_decay, "catch_up_moments": <uintptr_t>k.catch_up_moments,
         "merge_rows": <uintptr_t>k.merge_rows, "merge_sums": <uintptr_t>k.merge_sums,

@@ -23,7 +23,7 @@ cdef inlined prefetch_lines(const real_t* table, dim_t stride, const row_t* rows
 cdef inlined prefetch_any(const real_t* table, dim_t stride, dim_t D, const row_t* rows, const row_t* map,
                           dim_t n) noexcept nogil:
     cdef dim_t lines = (D + LINE - 1) // LINE
-    if stride % LINE and LINE % stride:          # rows begin anywhere in a line
+    if stride % LINE and (stride > LINE or LINE % stride):       # rows begin anywhere in a line
         prefetch_lines(table, stride, rows, map, n, lines, D - 1)
     elif lines == 1:
         prefetch_lines(table, stride, rows, map, n, 1, 0)

@@ -54,6 +54,7 @@ ctypedef struct rows_t:
 
 cdef enum:
     PAIRED = 32                  # rows of a and of b that sgd_pairs takes at most
+    DOTTED = 128                 # rows of b that sgd_dots takes at most
 
 ctypedef struct pairs_t:
     # Blocks of M rows of a and N rows of b, D elements each, of which every row of a meets every row of b.
@@ -217,6 +218,8 @@ ctypedef struct kernels_t:
     update_fn sgd_rows
     void (*sgd_pairs)(const pairs_t* p, const real_t* dy, real_t rate,
                       bint distinct) noexcept nogil                 # plain SGD on the rows of a and of b at once
+    void (*sgd_dots)(real_t* da, const pairs_t* p, const real_t* dy,
+                     real_t rate) noexcept nogil                    # on those of b, and the gradient of a
     update_fn adagrad_rows
     update_fn adam_rows
     update_fn ftrl_rows

@@ -123,6 +123,20 @@ cdef void hogwild_step_adagrad(const target_t* target, const settings_t* setting
     hogwild_step_products(target, settings)
 
 
+cdef void step_together(gradient_t* gradient, float rate) noexcept nogil:
+    """Update the rows of two parameters that met in dot products, or those of one, before the other has its step."""
+    cdef gradient_t* partner = gradient.partner
+    if gradient.into == NULL and partner.into == NULL:
+        kernels.sgd_pairs(&gradient.pairs, gradient.products.weights, rate, gradient.distinct)
+        gradient.products.n = partner.products.n = 0
+        return
+    if gradient.into == NULL:
+        gradient, partner = partner, gradient
+    kernels.sgd_dots(gradient.into, &gradient.pairs, gradient.products.weights, rate)
+    gradient.products.n = 0
+    partner.partner = NULL
+
+
 cdef void hogwild_step_plain(const target_t* target, const settings_t* settings) noexcept nogil:
     """The same of SGD."""
     cdef gradient_t* gradient = target.gradient
@@ -131,8 +145,7 @@ cdef void hogwild_step_plain(const target_t* target, const settings_t* settings)
         gradient.dense_touched = False
         return
     if gradient.products.n and gradient.partner != NULL:
-        kernels.sgd_pairs(&gradient.pairs, gradient.products.weights, settings.hyper.learning_rate, gradient.distinct)
-        gradient.products.n = gradient.partner.products.n = 0
+        step_together(gradient, settings.hyper.learning_rate)
     hogwild_step_products(target, settings)
 
 
