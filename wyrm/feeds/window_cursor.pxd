@@ -66,7 +66,7 @@ cdef class WindowCursor(Cursor):
     cdef bint prepare(self, windows_t* step) noexcept nogil
     cdef bint cut(self, windows_t* step, dim_t at) noexcept nogil
     cdef void draw_negatives(self, row_t* output, row_t centre, dim_t n, uint64_t* state) noexcept nogil
-    cdef void choose_negatives(self, row_t* output, row_t centre, dim_t n, dim_t place) noexcept nogil
+    cdef void choose_negatives(self, row_t* output, row_t centre, dim_t n, dim_t place, uint64_t state) noexcept nogil
     cdef row_t draw_other(self, row_t centre, uint64_t* state) noexcept nogil
-    cdef void draw_until(self, dim_t place) noexcept nogil
+    cdef void draw_until(self, dim_t end) noexcept nogil
     cdef bint read_chunk(self) noexcept nogil

@@ -142,7 +142,7 @@ cdef class WindowCursor(Cursor):
         """Add the window of the token at `at` of the chunk to a step; false where there is none."""
         cdef chunk_t* chunk = &self.chunk
         cdef dim_t place = chunk.begin + chunk.offsets[at - chunk.window]
-        cdef uint64_t state = random_at(self.feed.stream, place)
+        cdef uint64_t state
         cdef dim_t reach = chunk.window, begin, end, m, i, j, each
         cdef row_t centre = chunk.kept[at]
         cdef row_t* context = step.context + step.n_context
@@ -174,6 +174,7 @@ cdef class WindowCursor(Cursor):
         if not self.choices.has_output:
             return True
         each = 1 + self.choices.n_negatives
+        state = random_at(self.feed.stream, place)
         if self.choices.by_pair:
             for i in range(m - 1, -1, -1):
                 for j in range(each):
@@ -183,7 +184,7 @@ cdef class WindowCursor(Cursor):
             step.bags[1] = <row_t> step.n_context
         else:
             if self.choices.n_recent:
-                self.choose_negatives(step.output + step.n_output, centre, each, place)
+                self.choose_negatives(step.output + step.n_output, centre, each, place, state)
             else:
                 self.draw_negatives(step.output + step.n_output, centre, each, &state)
             step.n_output += each
@@ -199,18 +200,23 @@ cdef class WindowCursor(Cursor):
             if output[i] == centre:
                 output[i] = self.draw_other(centre, state)
 
-    cdef void choose_negatives(self, row_t* output, row_t centre, dim_t n, dim_t place) noexcept nogil:
+    cdef void choose_negatives(self, row_t* output, row_t centre, dim_t n, dim_t place,
+                               uint64_t state) noexcept nogil:
         """The same among the draws that are recent at a place, no draw twice."""
-        cdef uint64_t state = random_at(self.feed.stream, place), at = next_random(&state)
-        cdef uint64_t step = at >> 32 | 1        # odd: it comes by all of them
-        cdef dim_t i
-        self.draw_until(place)
+        cdef uint64_t at = next_random(&state), step = at >> 32 | 1        # odd: it comes by all of them
+        cdef uint64_t last = <uint64_t> (self.choices.n_recent - 1)
+        cdef const row_t* recent = self.recent.rows
+        cdef row_t row
+        cdef dim_t i, end = <dim_t> (place * self.choices.pace) + self.choices.n_recent
+        if self.recent.n != end:
+            self.draw_until(end)
         fetch(self.output, &centre, 1, self.replica.trains)
         output[0] = centre
         for i in range(1, n):
-            output[i] = self.recent.rows[at & <uint64_t> (self.choices.n_recent - 1)]
-            if output[i] == centre:
-                output[i] = self.draw_other(centre, &state)
+            row = recent[at & last]
+            if row == centre:
+                row = self.draw_other(centre, &state)
+            output[i] = row
             at += step
 
     cdef row_t draw_other(self, row_t centre, uint64_t* state) noexcept nogil:
@@ -223,10 +229,10 @@ cdef class WindowCursor(Cursor):
             token = draw(sampler, state) if tries <= TRIES else next_drawable(sampler, centre)
         return token
 
-    cdef void draw_until(self, dim_t place) noexcept nogil:
-        """Bring the recent draws to a place; draw number k is the same whoever comes to it."""
+    cdef void draw_until(self, dim_t end) noexcept nogil:
+        """Bring the recent draws to number `end`; draw number k is the same whoever comes to it."""
         cdef recent_t* recent = &self.recent
-        cdef dim_t size = self.choices.n_recent, end = <dim_t> (place * self.choices.pace) + size
+        cdef dim_t size = self.choices.n_recent
         cdef uint64_t state
         cdef row_t* row
         if not end - size <= recent.n <= end:

@@ -220,7 +220,7 @@ cdef class WindowFeed(Feed):
         if reuse == 1 or self.choices.by_pair:
             return 0
         counts = np.asarray(counts, dtype=np.float64)
-        kept = 1.0 if self.keep is None else (counts / counts.sum()) @ (self.keep / 0xFFFFFFFF)
+        kept = 1.0 if self.keep is None else (counts / counts.sum() * (self.keep / 0xFFFFFFFF)).sum()
         self.choices.pace = kept / self.tokens.spacing * self.choices.n_negatives / reuse
         self.choices.n_recent = 1
         while self.choices.n_recent < max(2 * self.choices.n_negatives, min(RECENT * self.choices.n_negatives, 4096)):
