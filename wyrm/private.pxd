@@ -36,6 +36,7 @@ cdef class PrivateCopies:
     cdef list mapped             # memory of copies that the system mapped
     cdef readonly size_t bytes
     cdef dim_t n_threads
+    cdef uint32_t often          # steps, of those counted, that must touch a row under SGD to make it worth a detour
     cdef dim_t counted           # steps before it makes copies
     cdef dim_t interval          # steps between two merges of the first tier
     cdef dim_t due               # the step of the next merge

@@ -54,10 +54,10 @@ cdef enum:
 
     # Of so many counted steps, how many must have touched a row to make it worth a detour: one where it has many cache
     # lines, from WIDE columns on. Under SGD, whose steps don't become smaller, only the hottest rows learn as much in
-    # copies as by racing.
+    # copies as by racing: so many times the number of threads, for a step of one example; fewer for larger steps.
     WIDE = 64
     OFTEN = 4
-    OFTEN_BY_SGD = 64
+    OFTEN_BY_SGD = 32
 
     # Fewer rows are not worth it, or less than 1 / SOME of all touches; and how many rows away from a table their
     # copies may lie.
@@ -173,6 +173,7 @@ cdef class PrivateCopies:
             raise MemoryError("no memory for a thread's copies of parameters")
         memset(self.copies, 0, count * sizeof(copy_t))
         self.n_threads = n_threads
+        self.often = <uint32_t> (OFTEN_BY_SGD * n_threads // min(batch_size, MANY))
         self.counted = COUNTED
         self.interval = max(UPDATES // n_threads, FIRST)
         self.detours = Detours(replica)
@@ -375,7 +376,7 @@ cdef class PrivateCopies:
             ends[k] = 0
         least[N_TIERS - 1] = 0
         if copy.map != NULL:
-            least[N_TIERS - 1] = OFTEN_BY_SGD if copy.width == 0 else 1 if copy.shared.cols >= WIDE else OFTEN
+            least[N_TIERS - 1] = self.often if copy.width == 0 else 1 if copy.shared.cols >= WIDE else OFTEN
             least[N_TIERS - 1] = <uint32_t> max(1, least[N_TIERS - 1] * self.steps // COUNTED)
         for r in range(copy.shared.rows):
             total += copy.touches[r]
