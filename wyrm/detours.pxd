@@ -4,13 +4,19 @@ from wyrm.kernels.table cimport dim_t, row_t
 from wyrm.parameter cimport storage_t
 from wyrm.replica cimport Replica
 
+ctypedef struct led_t:
+    # Rows that a leaf holds or will hold next, and where they are.
+    const row_t* rows            # [n] by which they are known; NULL: they are not to be found again
+    row_t* places                # [capacity]
+    dim_t n, capacity
+
 ctypedef struct detour_t:
     # An index leaf on its way to one table.
     const storage_t* storage
     index_t* leaf
     index_t index                # the leaf's rows, some of them elsewhere
-    row_t* rows                  # [capacity]
-    dim_t capacity
+    led_t led[2]
+    int newest                   # of those
     const row_t* map             # [storage.rows] where each row is; NULL: all at their places
 
 cdef class Detours:
@@ -22,3 +28,5 @@ cdef class Detours:
     cdef void open(self, const storage_t* storage, const row_t* map) noexcept nogil
     cdef int translate(self) noexcept nogil
     cdef void close(self) noexcept nogil
+
+cdef const row_t* lead(detour_t* detour, const row_t* rows, dim_t n, bint ahead) noexcept nogil

@@ -11,6 +11,39 @@ from wyrm.instructions.program cimport OK, OUT_OF_MEMORY
 from wyrm.memory cimport wyrm_alloc, wyrm_free
 
 
+cdef const row_t* lead(detour_t* detour, const row_t* rows, dim_t n, bint ahead) noexcept nogil:
+    """Where n rows are, by the map of an open detour; NULL when memory ran out, or where there are none.
+
+    `ahead` says that the leaf holds them next, and that they stay what they are up to then: they won't be looked for
+    again. A core waits for the map's cache lines, as it does for those of the table.
+    """
+    cdef dim_t i
+    cdef const row_t* map = detour.map
+    cdef row_t* places
+    cdef led_t* led
+    for i in range(2):
+        led = detour.led + i
+        if led.rows == rows and led.n == n:
+            return led.places
+    detour.newest = 1 - detour.newest
+    led = detour.led + detour.newest
+    led.rows = NULL
+    if n > led.capacity:
+        wyrm_free(led.places)
+        led.capacity = 0
+        led.places = <row_t*> wyrm_alloc(2 * n * sizeof(row_t))
+        if led.places == NULL:
+            return NULL
+        led.capacity = 2 * n
+    places = led.places
+    for i in range(n):
+        places[i] = map[rows[i]]
+    led.n = n
+    if ahead:
+        led.rows = rows
+    return places
+
+
 cdef class Detours:
     """The detours of one replica."""
 
@@ -21,11 +54,12 @@ cdef class Detours:
             raise MemoryError("no memory for a thread's detours")
 
     def __dealloc__(self):
-        cdef dim_t i
+        cdef dim_t i, k
         self.close()
         for i in range(self.n):
             free_index(&self.detours[i].index)
-            wyrm_free(self.detours[i].rows)
+            for k in range(2):
+                wyrm_free(self.detours[i].led[k].places)
         wyrm_free(self.detours)
 
     cdef int add(self, const storage_t* storage) except -1:
@@ -61,31 +95,22 @@ cdef class Detours:
 
     cdef int translate(self) noexcept nogil:
         """Follow the leaves, after a feed laid down a batch; a status."""
-        cdef dim_t i, k, n
+        cdef dim_t k, n
         cdef detour_t* detour
-        cdef index_t* index
+        cdef index_t* leaf
         cdef const row_t* rows
         for k in range(self.n):
             detour = self.detours + k
             if detour.map == NULL:
                 continue
-            index = &detour.index
-            n = detour.leaf.n
-            if n > detour.capacity:
-                wyrm_free(detour.rows)
-                detour.capacity = 0
-                detour.rows = <row_t*> wyrm_alloc(2 * n * sizeof(row_t))
-                if detour.rows == NULL:
-                    return OUT_OF_MEMORY
-                detour.capacity = 2 * n
-            if detour.leaf.high >= detour.storage.rows:
-                n = 0                    # the lookup refuses it by its largest row
-            rows = detour.leaf.rows
-            for i in range(n):
-                detour.rows[i] = detour.map[rows[i]]
-            index.origin = detour.leaf
-            lay_rows(index, detour.rows, detour.leaf.offsets, detour.leaf.n, detour.leaf.bags, detour.leaf.high,
-                     detour.leaf.distinct)
+            leaf = detour.leaf
+            # The lookup refuses rows that are out of range, by the largest of them.
+            n = 0 if leaf.high >= detour.storage.rows else leaf.n
+            rows = lead(detour, leaf.rows, n, False)
+            if rows == NULL and n:
+                return OUT_OF_MEMORY
+            detour.index.origin = leaf
+            lay_rows(&detour.index, rows, leaf.offsets, leaf.n, leaf.bags, leaf.high, leaf.distinct)
         return OK
 
     cdef void close(self) noexcept nogil:
@@ -93,6 +118,7 @@ cdef class Detours:
         cdef dim_t i, k
         for k in range(self.n):
             self.detours[k].map = NULL
+            self.detours[k].led[0].rows = self.detours[k].led[1].rows = NULL
             for i in range(self.replica.tape.n_code):
                 if self.replica.tape.code[i].index == &self.detours[k].index:
                     self.replica.tape.code[i].index = self.detours[k].leaf

@@ -3,6 +3,7 @@ from wyrm.detours cimport Detours
 from wyrm.gradient cimport gradient_t
 from wyrm.instructions.program cimport OK
 from wyrm.kernels.table cimport dim_t, row_t
+from wyrm.memory cimport APART
 from wyrm.parameter cimport storage_t
 from wyrm.replica cimport Replica
 
@@ -30,6 +31,7 @@ ctypedef struct copy_t:
     dim_t tiers[9]               # tier k is order[tiers[k]] to order[tiers[k + 1]]
 
 cdef class PrivateCopies:
+    cdef char apart[APART]
     cdef copy_t* copies
     cdef dim_t n
     cdef Detours detours         # to the copies of some rows

@@ -1,10 +1,12 @@
 from wyrm.gradient cimport gradient_t, index_t
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.table cimport dim_t
+from wyrm.memory cimport APART
 from wyrm.parameter cimport storage_t
 from wyrm.tape cimport Tape, input_t, tape_t
 
 cdef class Replica:
+    cdef char apart[APART]
     cdef tape_t tape
     # The leaves, as many as the tape has and in its order.
     cdef input_t* inputs

@@ -35,6 +35,7 @@ static inline Py_ssize_t wyrm_read(const Py_ssize_t *counter) { return __atomic_
 #include <sched.h>
 #define WYRM_YIELD() sched_yield()
 #endif
+static inline void wyrm_yield(void) { WYRM_YIELD(); }
 typedef struct {
     Py_ssize_t arrived, round;
 } wyrm_barrier;

@@ -12,6 +12,7 @@ cdef extern from "sync.h" nogil:
     Py_ssize_t wyrm_read(const Py_ssize_t* counter)
     int wyrm_load(const int* flag)
     void wyrm_store(int* flag, int value)
+    void wyrm_yield()             # let another thread have the processor
     const bint WYRM_FREE_THREADED
     ctypedef struct wyrm_barrier:
         Py_ssize_t arrived, round

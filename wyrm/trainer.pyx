@@ -14,9 +14,9 @@ from wyrm.callbacks import checked_callbacks
 from wyrm.checkpoint import record_of, restore_fit, read_checkpoint, write_checkpoint
 from wyrm.deterministic cimport N_SHARDS, reducers_of
 from wyrm.errors import describe
-from wyrm.feeds.base cimport Feed
+from wyrm.feeds.base cimport Feed, Order
 from wyrm.feeds import as_feed
-from wyrm.feeds.base import epoch_order, leaves_of
+from wyrm.feeds.base import leaves_of
 from wyrm.history import History
 from wyrm.kernels.table cimport dim_t
 from wyrm.node cimport OperatorNode, tape_of
@@ -385,13 +385,13 @@ class Trainer:
     def _order(self, Feed feed, shuffle):
         if not shuffle or feed.in_order or feed.n_examples < 0:
             return None
-        return epoch_order(feed.n_examples, self.seed, self._pass())
+        return Order(feed.n_examples, self.seed, self._pass())
 
     def _pass(self):
         """A number for this pass of training, another one for each."""
         return len(self.history.loss) + (self._partial_fits << 32)
 
-    def _run(self, OperatorNode root, Feed feed, int kind, order, bar, callbacks, double total, double before,
+    def _run(self, OperatorNode root, Feed feed, int kind, Order order, bar, callbacks, double total, double before,
              output=None):
         """One pass over a feed by all threads; the summed loss, the number of examples, and whether to go no further.
 
@@ -432,11 +432,18 @@ class Trainer:
                 runners = reducers_of(workers, control, self.n_threads, len(feed), self.batch_size, optimizer)
             # What a feed draws at random is new in each pass of training, and always the same in others.
             feed.enter_epoch(self.seed, self._pass() if kind == TRAIN else 2**64 - 1)
+            late = order is not None and feed.takes_shares and not sharded
+            if order is not None and not late:
+                order.lay()
             try:
-                feed.start(order, n_threads, self.batch_size)
+                feed.start(None if order is None else order.places, n_threads, self.batch_size)
+                if late:
+                    feed.laid = &order.laid
                 with single_threaded_blas():
-                    ended = watch(runners, control, bar, callbacks, self, feed.n_examples, sharded)
+                    ended = watch(runners, control, bar, callbacks, self, feed.n_examples, sharded,
+                                  order.lay if late else None)
             finally:
+                feed.laid = NULL
                 failure = feed.finish()
             if failure is not None:
                 raise failure
@@ -482,5 +489,6 @@ class Trainer:
                         and not (<Plan> plans[i]).factors):
                     worker.copies = PrivateCopies()
                     worker.copies.take(replica, COPY_BYTES, n_threads, self.batch_size)
+                    worker.cursor.take_detours(worker.copies.detours)
             workers.append(worker)
         return workers

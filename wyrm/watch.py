@@ -87,13 +87,16 @@ class Lookout:
                     self._control.stop()
 
 
-def watch(workers, control, bar, callbacks, trainer, n_examples=-1, together=False):
+def watch(workers, control, bar, callbacks, trainer, n_examples=-1, together=False, meanwhile=None):
     """Let every worker run on a thread of its own; return when all are done, with whether a callback ended it.
 
-    `together` says that the workers wait for each other.
+    `together` says that the workers wait for each other. They need not wait for `meanwhile`, a callable: what it does,
+    the calling thread does once they have begun.
     """
     lookout = Lookout(control, bar, callbacks, trainer)
     if len(workers) == 1 and 0 <= n_examples <= AT_ONCE:
+        if meanwhile is not None:
+            meanwhile()
         run_here(workers[0], lookout)
         lookout.show()
         return lookout.ended
@@ -102,6 +105,8 @@ def watch(workers, control, bar, callbacks, trainer, n_examples=-1, together=Fal
     try:
         for thread in threads:
             thread.start()
+        if meanwhile is not None:
+            meanwhile()
         for thread in threads:
             while thread.is_alive():
                 thread.join(LOOK_EVERY)

@@ -3,6 +3,7 @@ from wyrm.feeds.base cimport Cursor
 from wyrm.gradient cimport takes_t
 from wyrm.instructions.program cimport OK, slot_t
 from wyrm.kernels.table cimport dim_t
+from wyrm.memory cimport APART
 from wyrm.optim.state cimport settings_t
 from wyrm.optim.update cimport Optimizer, Plan
 from wyrm.private cimport PrivateCopies
@@ -30,6 +31,7 @@ ctypedef struct control_t:
     double before                # examples finished in earlier epochs
 
 cdef class Control:
+    cdef char apart[APART]
     cdef control_t control
     cdef object rates            # ndarray of float64
 
@@ -37,6 +39,7 @@ cdef class Control:
 @cython.final                      # its methods are called directly, or inlined
 cdef class Worker:
     # What one thread runs: a replica, its place in the feed and its optimiser step.
+    cdef char apart[APART]
     cdef Control control
     cdef Replica replica
     cdef Cursor cursor

@@ -98,6 +98,27 @@ def test_a_schedule_follows_the_progress_of_fit():
     assert -constant.weight.value[0, 0] == pytest.approx(n * epochs / 2, rel=0.05)
 
 
+@pytest.mark.parametrize("n_threads", [1, 4])
+@pytest.mark.parametrize("n", [1, 500_000, (1 << 21) + 7])
+def test_an_epoch_has_each_example_once(n, n_threads):
+    """Threads go by the order of an epoch while it is made. A table of so many rows, or of one, is not copied."""
+    index, table = wyrm.IndexInputNode([0]), wyrm.ParameterNode(np.zeros((n, 1), dtype=np.float32))
+    trainer = wyrm.Trainer(table.embedding_bag(index), SGD(1.0), n_threads=n_threads)
+    history = trainer.fit({index: np.arange(n)[:, None]}, keep_good=False)
+    assert history.examples == [n]
+    assert (table.value == -1).all()
+
+
+def test_a_run_that_stops_does_not_wait_for_its_order():
+    """The first thread fails while the order is made."""
+    n = 100_000
+    x, w = wyrm.InputNode([[0.0]]), wyrm.ParameterNode([[1.0]])
+    trainer = wyrm.Trainer((w * x).square(), SGD(0.1), n_threads=3)
+    with pytest.raises(FloatingPointError):
+        trainer.fit({x: np.full(n, 1e30)})
+    assert trainer.fit({x: np.zeros(n)}).examples == [n]
+
+
 def test_partial_fit_goes_once_over_the_examples_at_the_present_rate():
     machine, other = Machine(), Machine()
     loss = wyrm.Trainer(machine.loss, SGD(0.05), n_threads=1).partial_fit(machine.feed(300))

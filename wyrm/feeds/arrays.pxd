@@ -1,5 +1,6 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
+from wyrm.detours cimport Detours, detour_t
 from wyrm.feeds.base cimport Cursor, Feed
 from wyrm.gradient cimport index_t
 from wyrm.instructions.program cimport instruction_t
@@ -36,6 +37,8 @@ ctypedef struct lookup_t:
     # A table that a column's indices reach, to fetch its rows ahead.
     const storage_t* storage
     const column_t* column
+    const index_t* leaf
+    detour_t* detour             # of the leaf on its way there; NULL: there is none
 
 cdef class ArrayFeed(Feed):
     cdef list keys               # the nodes of each column: (input or index node, weights node or None)

@@ -7,16 +7,18 @@ later one and the table rows of the next are on their way into the cache.
 import numpy as np
 
 from libc.string cimport memcpy, memset
+from wyrm.detours cimport Detours, lead
 from wyrm.feeds.base cimport address, slide, slide_t
 from wyrm.feeds.lookups cimport check_rows
 from wyrm.gradient cimport lay_rows
-from wyrm.instructions.lookup cimport fetch_rows
+from wyrm.instructions.lookup cimport fetch_places
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
 from wyrm.replica cimport Replica
 from wyrm.tape cimport input_t
+
 from wyrm.errors import describe
 from wyrm.feeds.prepare import dense_column, index_column, one_length, refuse_changes, without_fields
 
@@ -75,7 +77,7 @@ cdef class ArrayFeed(Feed):
             raise TypeError(f"feed: expected a dict of input node to array, got "
                             f"{'an empty one' if isinstance(data, dict) else type(data).__name__}")
         data = without_fields(data)
-        self.random_access = True
+        self.random_access = self.takes_shares = True
         self.keys = []
         self.kept = []
         self.looked_into = []
@@ -278,6 +280,8 @@ cdef class ArrayCursor(Cursor):
             lookup = self.lookups + self.n_lookups
             lookup.column = self.columns + i
             lookup.storage = code.storage
+            lookup.leaf = code.index
+            lookup.detour = NULL
             self.n_lookups += 1
         return 0
 
@@ -373,13 +377,27 @@ cdef class ArrayCursor(Cursor):
         """Start fetching the rows of tables that the example at a place needs."""
         cdef dim_t i, begin, end, example
         cdef lookup_t* lookup
+        cdef const row_t* rows
         if place >= self.end:
             return
         example = self.example(place)
         for i in range(self.n_lookups):
             lookup = self.lookups + i
             extent(&begin, &end, lookup.column, example)
-            fetch_rows(lookup.storage, lookup.column.rows + begin, end - begin, self.replica.trains)
+            rows = lookup.column.rows + begin
+            if lookup.storage.map != NULL and lookup.detour != NULL:
+                rows = lead(lookup.detour, rows, end - begin, True)
+                if rows == NULL:
+                    continue
+            fetch_places(lookup.storage, rows, end - begin, self.replica.trains)
+
+    cdef void take_detours(self, Detours detours) noexcept:
+        cdef dim_t i, k
+        for i in range(self.n_lookups):
+            for k in range(detours.n):
+                if (detours.detours[k].storage == self.lookups[i].storage
+                        and detours.detours[k].leaf == self.lookups[i].leaf):
+                    self.lookups[i].detour = detours.detours + k
 
     cdef inline dim_t example(self, dim_t place) noexcept nogil:
         return place if self.order == NULL else self.order[place]

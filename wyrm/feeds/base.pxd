@@ -1,5 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from wyrm.detours cimport Detours
 from wyrm.kernels.table cimport dim_t
+from wyrm.memory cimport APART
 from wyrm.replica cimport Replica
 
 ctypedef struct slide_t:
@@ -11,6 +13,7 @@ ctypedef struct slide_t:
 
 cdef class Cursor:
     # One thread's way through a feed.
+    cdef char apart[APART]
     cdef Feed feed
     cdef Replica replica
     cdef dim_t batch_size
@@ -25,15 +28,19 @@ cdef class Cursor:
     cdef dim_t next(self) noexcept nogil
     cdef dim_t lay(self, dim_t first, dim_t n) noexcept nogil
     cdef bint take(self) noexcept nogil
+    cdef void take_detours(self, Detours detours) noexcept
 
 cdef class Feed:
+    cdef char apart[APART]
     cdef readonly dim_t n_examples     # in an epoch; -1: not known beforehand
     cdef bint random_access      # its cursors can lay()
     cdef bint by_chance          # it leaves out examples at random: an epoch may happen to have none
     cdef bint in_order           # its examples come in an order of their own
+    cdef bint takes_shares       # its cursors read the order in the shares they take alone: it may be made meanwhile
     cdef bint scattered          # those of a batch are not neighbours in that order
     cdef const int64_t* order    # [n_examples] the example at each place of the epoch, or NULL: their own order
     cdef object kept_order
+    cdef const dim_t* laid       # places of the order that are there already, one more all the time; NULL: all
     cdef uint64_t stream         # of random numbers, for feeds that draw; another one in each epoch
     cdef uint64_t lasting        # of random numbers that stay the same from epoch to epoch
     cdef uint32_t epoch          # a number for the epoch, one more in the next
@@ -49,6 +56,12 @@ cdef class Feed:
     cdef int start(self, object order, dim_t n_threads, dim_t batch_size) except -1
     cdef Cursor cursor(self, Replica replica, dict leaves, dim_t batch_size)
     cdef object finish(self)
+
+cdef class Order:
+    # The order of the examples in an epoch.
+    cdef readonly object places  # ndarray of int64
+    cdef dim_t laid              # of them
+    cdef uint64_t seed, epoch
 
 cdef inline void slide(const slide_t* slides, dim_t n, dim_t at) noexcept nogil:
     """Lay the example at a place into n leaves, which hold a single one of the same feed."""

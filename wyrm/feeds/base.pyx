@@ -7,11 +7,12 @@ at a time and lays batches of it into the leaves of its replica, by pointing the
 import numpy as np
 
 from libc.string cimport memset
+from wyrm.detours cimport Detours
 from wyrm.errors import describe
 from wyrm.feeds.sampling cimport next_random, random_at
 from wyrm.leaf cimport InputNode
 from wyrm.node cimport Node, OperatorNode, walk
-from wyrm.sync cimport wyrm_drop, wyrm_fetch_add, wyrm_take
+from wyrm.sync cimport wyrm_drop, wyrm_fetch_add, wyrm_load, wyrm_read, wyrm_take, wyrm_yield
 
 
 cdef class Cursor:
@@ -41,7 +42,15 @@ cdef class Cursor:
         self.end = self.at + self.feed.share
         if self.end > self.feed.n_examples:
             self.end = self.feed.n_examples
+        if self.feed.laid != NULL:
+            while self.at < self.end and wyrm_read(self.feed.laid) < self.end:
+                if self.stopped != NULL and wyrm_load(self.stopped):
+                    self.end = self.at
+                wyrm_yield()
         return self.at < self.end
+
+    cdef void take_detours(self, Detours detours) noexcept:
+        """Fetch rows of tables ahead from where these lead, if it fetches any."""
 
 
 cdef class Feed:
@@ -108,6 +117,7 @@ cdef class Feed:
         """Begin an epoch. `order` is a permutation of the examples (int64), or None for their own order."""
         self.taken = 0
         self.kept_order = order
+        self.laid = NULL
         self.order = NULL if order is None else <const int64_t*> address(order)
         # Shares small enough that no thread waits long for the last, large enough that taking one costs nothing.
         self.share = max(1, min(1024, self.n_examples // (16 * n_threads * batch_size))) * batch_size
@@ -147,23 +157,28 @@ def leaves_of(OperatorNode root, Feed feed):
 cdef enum:
     WORTH_PARTS = 1 << 21        # examples; the places of fewer stay in a core's caches
     PART_BITS = 9                # of the number of parts; four draws to a random number
+    COUNTED = 1 << 10            # places that are counted at once
 
 
-cdef void shuffle_part(dim_t* order, dim_t n, uint64_t* state) noexcept nogil:
-    """Fisher and Yates."""
+cdef void shuffle_part(dim_t* order, dim_t n, uint64_t* state, dim_t* laid) noexcept nogil:
+    """Fisher and Yates, from the first place on, which are counted as they get what they keep."""
     cdef uint64_t bound, drawn
-    cdef dim_t i, j
-    for i in range(n - 1, 0, -1):
-        bound = <uint64_t> (i + 1)
-        drawn = next_random(state)
-        if bound >> 32:
-            j = <dim_t> (drawn % bound)
-        else:                    # without a division; the bias is below bound / 2^32
-            j = <dim_t> (((drawn >> 32) * bound) >> 32)
-        order[i], order[j] = order[j], order[i]
+    cdef dim_t i, j, begin = 0, end
+    while begin < n:
+        end = min(begin + COUNTED, n)
+        for i in range(begin, end):
+            bound = <uint64_t> (n - i)
+            drawn = next_random(state)
+            if bound >> 32:
+                j = i + <dim_t> (drawn % bound)
+            else:                # without a division; the bias is below bound / 2^32
+                j = i + <dim_t> (((drawn >> 32) * bound) >> 32)
+            order[i], order[j] = order[j], order[i]
+        wyrm_fetch_add(laid, end - begin)
+        begin = end
 
 
-cdef void shuffle(dim_t* order, dim_t n, uint64_t seed, uint64_t epoch) noexcept nogil:
+cdef void shuffle(dim_t* order, dim_t n, uint64_t seed, uint64_t epoch, dim_t* laid) noexcept nogil:
     """A permutation of 0 to n - 1 that depends on seed and epoch alone.
 
     Of many, each first goes to a random part, and the parts are shuffled (Sanders, "Random permutations on distributed,
@@ -177,7 +192,7 @@ cdef void shuffle(dim_t* order, dim_t n, uint64_t seed, uint64_t epoch) noexcept
     if n < WORTH_PARTS:
         for i in range(n):
             order[i] = i
-        shuffle_part(order, n, &state)
+        shuffle_part(order, n, &state, laid)
         return
     stream = next_random(&state)
     memset(ends, 0, sizeof(ends))
@@ -193,20 +208,32 @@ cdef void shuffle(dim_t* order, dim_t n, uint64_t seed, uint64_t epoch) noexcept
         ends[part] += 1
     i = 0
     for part in range(1 << PART_BITS):
-        shuffle_part(order + i, ends[part] - i, &state)
+        shuffle_part(order + i, ends[part] - i, &state, laid)
         i = ends[part]
+
+
+cdef class Order:
+    """The order of n examples in one epoch.
+
+    Its places are laid out from the first on, so that threads may go by it while it is made.
+    """
+
+    def __init__(self, Py_ssize_t n, seed, epoch):
+        self.places = np.empty(n, dtype=np.int64)
+        self.seed, self.epoch = seed, epoch
+
+    def lay(self):
+        """Lay out all places; returns them, an ndarray of int64."""
+        cdef dim_t n = len(self.places)
+        cdef dim_t* places = <dim_t*> address(self.places)
+        with nogil:
+            shuffle(places, n, self.seed, self.epoch, &self.laid)
+        return self.places
 
 
 def epoch_order(Py_ssize_t n, seed, epoch):
     """ndarray of int64: the order of the examples in one epoch."""
-    order = np.empty(n, dtype=np.int64)
-    cdef long long[::1] view = order
-    cdef uint64_t seed_, epoch_
-    seed_, epoch_ = seed, epoch
-    if n:
-        with nogil:
-            shuffle(<dim_t*> &view[0], n, seed_, epoch_)
-    return order
+    return Order(n, seed, epoch).lay()
 
 
 def epoch_stream(uint64_t seed, uint64_t epoch):

@@ -12,3 +12,7 @@ cdef int slots_in_place(slots_t* slots, instruction_t* code) noexcept nogil
 cdef inline void fetch_rows(const storage_t* table, const row_t* rows, dim_t n, bint trains) noexcept nogil:
     """Start fetching rows of a table, from where they are for this thread; to train, with what is beside them."""
     kernels.prefetch(table.value, table.stride, table.stride if trains else table.cols, rows, table.map, n)
+
+cdef inline void fetch_places(const storage_t* table, const row_t* places, dim_t n, bint trains) noexcept nogil:
+    """Start fetching rows that are at the places given."""
+    kernels.prefetch(table.value, table.stride, table.stride if trains else table.cols, places, NULL, n)
