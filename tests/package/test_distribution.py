@@ -65,7 +65,7 @@ def test_sdist_holds_every_source(sdist, root, project_files):
         for path in project_files
         if path.parts[0] not in {".ci", ".github", ".gitignore", "MANIFEST.in"}
     }
-    assert not wanted - names
+    assert sorted(map(str, wanted - names)) == []
     assert not [name for name in names if name.suffix in {".c", ".so", ".pyd", ".pyc", ".o"}]
 
 
