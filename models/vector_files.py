@@ -159,8 +159,7 @@ class VectorFiles(VectorTable):
         >>> wv.intersect_word2vec_format(path), wv.vectors.tolist()
         (1, [[1.0, 2.0], [5.0, 6.0]])
         """
-        factors = np.full(len(self), 1, np.float32)
-        factors[:] = self.vectors_lockf
+        factors = np.broadcast_to(self.vectors_lockf, len(self)).copy()
         found = type(self).load_word2vec_format(
             fname, binary=binary, encoding=encoding, unicode_errors=unicode_errors, datatype=self.vectors.dtype
         )

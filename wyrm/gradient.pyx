@@ -206,12 +206,9 @@ cdef products_t* lookup_products(gradient_t* gradient, index_t* index, bint once
     return products
 
 
-cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
-                      const float* dy) noexcept nogil:
-    """Leave both gradients of dot products as they are; false where they must be worked out."""
-    if a.takes_products != ANY or b.takes_products != ANY:
-        return False
-    if pairs.blocks != 1 or pairs.M > PAIRED or pairs.N > PAIRED or pairs.a.value == pairs.b.value:
+cdef inline bint leave_both(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b) noexcept nogil:
+    """Leave both gradients of dot products, as products to be completed; false where they must be worked out."""
+    if a == b or a.takes_products != ANY or b.takes_products != ANY:
         return False
     if lookup_products(a, rows_a, False) == NULL:
         return False
@@ -219,6 +216,16 @@ cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* ro
         a.products.n = 0
         return False
     a.partner, b.partner = b, a
+    return True
+
+
+cdef bint leave_pairs(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* rows_b, const pairs_t* pairs,
+                      const float* dy) noexcept nogil:
+    """Leave both gradients of dot products as they are; false where they must be worked out."""
+    if pairs.blocks != 1 or pairs.M > PAIRED or pairs.N > PAIRED or pairs.a.value == pairs.b.value:
+        return False
+    if not leave_both(a, b, rows_a, rows_b):
+        return False
     a.pairs = b.pairs = pairs[0]
     a.distinct = b.distinct = rows_a.distinct and rows_b.distinct
     a.products.weights = b.products.weights = dy
@@ -231,16 +238,10 @@ cdef bint leave_dots(gradient_t* a, gradient_t* b, index_t* rows_a, index_t* row
 
     What a's own products are is still to be said; false where both must be worked out.
     """
-    if a == b or a.takes_products != ANY or b.takes_products != ANY:
-        return False
     if pairs.M != 1 or pairs.blocks * pairs.N > DOTTED:
         return False
-    if lookup_products(a, rows_a, False) == NULL:
+    if not leave_both(a, b, rows_a, rows_b):
         return False
-    if lookup_products(b, rows_b, False) == NULL:
-        a.products.n = 0
-        return False
-    a.partner, b.partner = b, a
     b.pairs = pairs[0]
     b.products.weights = dy
     b.into = into

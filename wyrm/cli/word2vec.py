@@ -16,6 +16,7 @@ from pathlib import Path
 
 from wyrm.cli.errors import UserError
 from wyrm.cli.options import check_output
+from wyrm.io.target import COMPRESS
 from wyrm.models import Word2Vec
 
 # What the end of a file's name says about its format.
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     check_output(options.output)
     output = Path(options.output)
-    compressed = output.suffix in (".gz", ".xz", ".bz2")
+    compressed = output.suffix in COMPRESS
     form = options.format or FORMATS.get(output.with_suffix("").suffix if compressed else output.suffix, "model")
     if form == "model" and compressed:
         raise UserError(f"{output}: a whole model is not compressed; give a name without {output.suffix}")

@@ -11,14 +11,13 @@ from wyrm.detours cimport Detours, lead
 from wyrm.feeds.base cimport address, slide, slide_t
 from wyrm.feeds.lookups cimport check_rows
 from wyrm.gradient cimport lay_rows
-from wyrm.instructions.lookup cimport fetch_places
+from wyrm.instructions.lookup cimport fetch_rows
 from wyrm.instructions.program cimport instruction_t
 from wyrm.kernels.dispatch cimport kernels
 from wyrm.leaf cimport IndexInputNode, InputNode
 from wyrm.memory cimport wyrm_alloc, wyrm_free, wyrm_prefetch
 from wyrm.replica cimport Replica
 from wyrm.tape cimport input_t
-
 from wyrm.errors import describe
 from wyrm.feeds.prepare import dense_column, index_column, one_length, refuse_changes, without_fields
 
@@ -378,18 +377,19 @@ cdef class ArrayCursor(Cursor):
         cdef dim_t i, begin, end, example
         cdef lookup_t* lookup
         cdef const row_t* rows
+        cdef const row_t* map
         if place >= self.end:
             return
         example = self.example(place)
         for i in range(self.n_lookups):
             lookup = self.lookups + i
             extent(&begin, &end, lookup.column, example)
-            rows = lookup.column.rows + begin
-            if lookup.storage.map != NULL and lookup.detour != NULL:
-                rows = lead(lookup.detour, rows, end - begin, True)
+            rows, map = lookup.column.rows + begin, lookup.storage.map
+            if map != NULL and lookup.detour != NULL:
+                rows, map = lead(lookup.detour, rows, end - begin, True), NULL
                 if rows == NULL:
                     continue
-            fetch_places(lookup.storage, rows, end - begin, self.replica.trains)
+            fetch_rows(lookup.storage, rows, map, end - begin, self.replica.trains)
 
     cdef void take_detours(self, Detours detours) noexcept:
         cdef dim_t i, k

@@ -25,7 +25,7 @@ cdef inline void fetch(Lookups lookups, const row_t* rows, dim_t n, bint trains)
     """Start fetching table rows that are soon looked up."""
     cdef dim_t i
     for i in range(lookups.n_tables):
-        fetch_rows(lookups.tables[i], rows, n, trains)
+        fetch_rows(lookups.tables[i], rows, lookups.tables[i].map, n, trains)
 
 cdef inline bint are_distinct(const row_t* rows, dim_t n) noexcept nogil:
     """Whether no row occurs twice; false too where that isn't known, as looking would take too long."""

@@ -166,41 +166,37 @@ cdef int bag(instruction_t* code) noexcept nogil:
     return status
 
 
-cdef inline products_t* open_products(instruction_t* code, const bags_t* bags, bint once) noexcept nogil:
+cdef void describe_products(products_t* products, const instruction_t* code, const float* source) noexcept nogil:
+    """What the gradient of a sum over bags, or of fm, is left as, but for weights and slopes."""
+    products.offsets = code.index.offsets
+    products.bags = code.index.bags
+    products.stride = code.storage.cols
+    products.source = source
+    products.mean = code.n[2] != 0               # of fm, never
+
+
+cdef inline products_t* open_products(instruction_t* code, const bags_t* bags, bint once,
+                                      const float* source) noexcept nogil:
     """The products that the gradient may be left as; NULL: it is to be worked out."""
     cdef products_t* products = NULL
     # Weights that the step changes as well are no longer there when it comes to the products.
     if code.a == NULL or code.a.grad == NULL:
         products = lookup_products(code.gradient, code.index, once)
     if products != NULL:
-        products.offsets = bags.offsets
-        products.bags = bags.bags
+        describe_products(products, code, source)
         products.weights = bags.weights
-        products.stride = bags.D
     return products
-
-
-cdef void describe_products(products_t* products, const instruction_t* code) noexcept nogil:
-    """What the gradient of a sum without weights is left as, before the gradient of the sum is worked out."""
-    products.offsets = code.index.offsets
-    products.bags = code.index.bags
-    products.stride = code.storage.cols
-    products.source = code.out.grad
-    products.mean = code.n[2] != 0
 
 
 cdef int bag_back(instruction_t* code) noexcept nogil:
     cdef bags_t bags
     cdef slots_t slots
-    cdef products_t* products = &code.gradient.products
+    cdef const products_t* products = &code.gradient.products
     if products.n and products.source == code.out.grad:
         return OK                            # whoever reads the sum has left it so
     open_bags(&bags, code)
     bags.mean = code.n[2] != 0
-    products = open_products(code, &bags, False)
-    if products != NULL:
-        products.source = code.out.grad
-        products.mean = bags.mean
+    if open_products(code, &bags, False, code.out.grad) != NULL:
         return OK
     if lookup_slots(&slots, code.gradient, code.index) < 0:
         return OUT_OF_MEMORY
@@ -235,9 +231,8 @@ cdef int fm_back(instruction_t* code) noexcept nogil:
     cdef slots_t slots
     cdef products_t* products
     open_bags(&bags, code)
-    products = open_products(code, &bags, True)
+    products = open_products(code, &bags, True, code.scratch)
     if products != NULL:
-        products.source = code.scratch
         products.slopes = code.out.grad
         return OK
     if lookup_slots(&slots, code.gradient, code.index) < 0:

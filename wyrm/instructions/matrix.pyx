@@ -80,7 +80,7 @@ cdef int pairs_back(instruction_t* code) noexcept nogil:
     if code.bag_a != NULL and code.n[3] and not code.add_a and leave_dots(
             code.bag_a.gradient, code.lookup_b.gradient, code.bag_a.index, code.lookup_b.index, &p, code.out.grad,
             code.a.grad):
-        describe_products(&code.bag_a.gradient.products, code.bag_a)
+        describe_products(&code.bag_a.gradient.products, code.bag_a, code.a.grad)
         return OK
     status = open_slots(&da, code.a, code.lookup_a, code.add_a)
     if status == OK and code.n[3] and p.M == 1:

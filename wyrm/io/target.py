@@ -20,7 +20,7 @@ def _gzip(file: IO[bytes], mode: str) -> gzip.GzipFile:
     return gzip.GzipFile("", mode, fileobj=file, mtime=0)
 
 
-_COMPRESS: dict[str, Any] = {".gz": _gzip, ".xz": lzma.open, ".bz2": bz2.open}
+COMPRESS: dict[str, Any] = {".gz": _gzip, ".xz": lzma.open, ".bz2": bz2.open}
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def create(path: Target, *, append: bool = False) -> Iterator[IO[bytes]]:
             raise TypeError(f"expected a path or a binary file object, got {type(path).__name__}")
         yield path
         return
-    compress = _COMPRESS.get(os.path.splitext(path)[1].lower())
+    compress = COMPRESS.get(os.path.splitext(path)[1].lower())
     with ExitStack() as stack:
         opened: Any = open(path, "ab") if append else whole_file(path)  # noqa: SIM115
         file = stack.enter_context(opened)

@@ -206,10 +206,8 @@ cdef void sgd_dots(real_t* da, const pairs_t* p, const real_t* dy, real_t rate) 
     cdef real_t steps[DOTTED]
     cdef uint8_t earlier[DOTTED]
     cdef real_t* b[TILE]
-    cdef real_t* row
     cdef const real_t* a
-    cdef vec_t u
-    cdef dim_t k, n, i, cols, at = 0, d, D = p.D, N = p.N, n_earlier = find_earlier(earlier, p.b.at, p.blocks * p.N)
+    cdef dim_t k, n, i, cols, at = 0, D = p.D, N = p.N, n_earlier = find_earlier(earlier, p.b.at, p.blocks * p.N)
     for i in range(p.blocks * N):
         steps[i] = rate * dy[i]
     for i in range(n_earlier):
@@ -229,16 +227,5 @@ cdef void sgd_dots(real_t* da, const pairs_t* p, const real_t* dy, real_t rate) 
             at += cols
         da += D
     for i in range(n_earlier):
-        row = <real_t*> row_of(&p.b, earlier[i])
-        a = row_of(&p.a, earlier[i] // N)
-        u = vec_set1(rate * dy[earlier[i]])
-        d = 0
-        while d + 4 * LANES <= D:
-            for n in range(4):
-                vec_store(row + d + n * LANES, vec_fnma(u, vec_load(a + d + n * LANES), vec_load(row + d + n * LANES)))
-            d += 4 * LANES
-        while d + LANES <= D:
-            vec_store(row + d, vec_fnma(u, vec_load(a + d), vec_load(row + d)))
-            d += LANES
-        if d < D:
-            vec_store_part(row + d, vec_fnma(u, vec_load_part(a + d, D - d), vec_load_part(row + d, D - d)), D - d)
+        scale_row(<real_t*> row_of(&p.b, earlier[i]), row_of(&p.a, earlier[i] // N), vec_set1(-rate * dy[earlier[i]]),
+                  D, True)

@@ -80,15 +80,14 @@ cdef void hogwild_step_factors(const target_t* target, const settings_t* setting
     """The same, where gradients of rows may count by factors."""
     cdef gradient_t* gradient = target.gradient
     cdef const float* factors = target.storage.factors
-    cdef dim_t D = gradient.cols, r, c
+    cdef float* row
+    cdef dim_t D = gradient.cols, r
     if factors != NULL:
         for r in range(gradient.n):
-            for c in range(D):
-                gradient.values[r * D + c] *= factors[gradient.touched[r]]
+            row = gradient.values + r * D
+            kernels.scale(row, row, factors[gradient.touched[r]], D, False)
         if gradient.dense_touched:
-            for r in range(gradient.rows):
-                for c in range(D):
-                    gradient.dense[r * D + c] *= factors[r]
+            kernels.scale_rows(gradient.dense, gradient.dense, factors, D, gradient.rows, D, False)
     hogwild_step(target, settings)
 
 
